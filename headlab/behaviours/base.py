@@ -1,0 +1,93 @@
+"""What a behaviour is, and what it is measured on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+Tokens = Sequence[int] | Sequence[str] | np.ndarray
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Which key positions hold the attribute asked for, and which hold the other attributes."""
+
+    attribute: tuple[int, ...]
+    others: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attribute", tuple(int(k) for k in self.attribute))
+        object.__setattr__(self, "others", tuple(int(k) for k in self.others))
+
+    @property
+    def share(self) -> float:
+        """The right attribute's share of all attribute tokens, 0 to 1."""
+        return len(self.attribute) / (len(self.attribute) + len(self.others))
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One token sequence that behaviours are measured on.
+
+    ``half`` is the position where a repeated sequence starts again (repeat probes), ``answer``
+    the token id that answers a fact prompt; both None elsewhere.
+    """
+
+    tokens: tuple[int, ...]
+    token_texts: tuple[str, ...] | None = None
+    spans: Spans | None = None
+    half: int | None = None
+    answer: int | None = None
+
+
+Targets = Callable[[np.ndarray, Sequence[str] | None, Spans | None], np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """One named behaviour of an attention head; each is one file of this package.
+
+    Exactly one of ``targets`` and ``measure`` is given.
+
+    ``targets(tokens, token_texts, spans)`` returns the cells [query, key] that the behaviour asks
+    for, boolean, or None where the information it needs is missing; rows with at least one target
+    are eligible. ``text_targets`` is the stricter variant for a learner's own text, where targets
+    of different behaviours overlap. ``chance_weights`` replaces the default chance (a uniform
+    head's score) by the weighted sum of the head's own attention.
+
+    ``measure(run)`` returns score and chance [prompt, head] of one layer (see
+    ``scoring.LayerRun``) and ``n_rows(prompt)`` the number of query rows it averages over; with
+    ``needs_model`` it needs more than the pattern.
+    """
+
+    name: str
+    title: str
+    summary: str
+    label_order: int
+    probes: tuple[str, ...]
+    threshold: float
+    reason: str
+    scale: Literal["excess", "raw"] = "excess"
+    role_from: float | None = None
+    resting: bool = False
+    tag: str | None = None
+    asks: str = "a text of a few words"
+    example: str | None = None
+    targets: Targets | None = None
+    text_targets: Targets | None = None
+    chance_weights: Targets | None = None
+    measure: Callable[[Any], tuple[Any, Any]] | None = None
+    n_rows: Callable[[Prompt], int] | None = None
+    needs_model: bool = False
+    evidence: Callable[[Any, Sequence[Prompt]], dict[str, np.ndarray]] | None = None
+
+    @property
+    def shown_from(self) -> float:
+        """The value, on the threshold's scale, from which the role is shown at all."""
+        return self.threshold if self.role_from is None else self.role_from
+
+
+def positions(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Query positions as a column [n, 1] and key positions as a row [1, n]."""
+    return np.arange(n)[:, None], np.arange(n)[None, :]

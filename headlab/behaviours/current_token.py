@@ -1,0 +1,23 @@
+"""Current token: attention from each position to itself, the diagonal of the picture."""
+
+from headlab.behaviours.base import Behaviour, positions
+
+
+def targets(tokens, token_texts=None, spans=None):
+    """k = q for q >= 1."""
+    q, k = positions(len(tokens))
+    return (k == q) & (q >= 1)
+
+
+BEHAVIOUR = Behaviour(
+    name="current_token",
+    title="Current token",
+    summary="Looks at the token it stands on: a bright diagonal.",
+    label_order=70,
+    probes=("sentences",),
+    threshold=0.6,
+    reason="Recordings of GPT-2 small leave a gap from .64 to .32.",
+    asks="two tokens or more",
+    example="The quick brown fox jumps over the lazy dog.",
+    targets=targets,
+)

@@ -1,0 +1,79 @@
+"""Retrieval: from a question, attention to the attribute asked for among several.
+
+Source: Wu et al. 2024 (retrieval heads, copy-paste rate). The prompt states several
+entity/attribute pairs and then asks for one in other words; the last token precedes no attribute
+in the text, else an induction head would find every attribute blindly.
+"""
+
+import numpy as np
+
+from headlab.behaviours.base import Behaviour
+from headlab.models.attention import Tap, run
+from headlab.models.weights import last_logits
+
+
+def targets(tokens, token_texts=None, spans=None):
+    """The tokens of the attribute asked for, from the last token; needs spans."""
+    if spans is None or not spans.attribute:
+        return None
+    cells = np.zeros((len(tokens), len(tokens)), dtype=bool)
+    cells[-1, list(spans.attribute)] = True
+    return cells
+
+
+def chance_weights(tokens, token_texts=None, spans=None):
+    """Attention on all attributes times the right one's share of their tokens."""
+    if spans is None or not spans.attribute:
+        return None
+    weights = np.zeros((len(tokens), len(tokens)))
+    weights[-1, [*spans.attribute, *spans.others]] = spans.share
+    return weights
+
+
+def evidence(model, prompts):
+    """Selectivity and copy-paste rate of every head, [layer, head].
+
+    Selectivity: attention on the right attribute as a share of the attention on all attributes,
+    0 to 1. Copy-paste rate (Wu et al. 2024): over prompts answered correctly, how often the
+    most-attended position lies in the right span and holds the generated token; NaN if no prompt
+    is answered correctly.
+    """
+    right = np.zeros((len(prompts), model.n_layers, model.n_heads))
+    total = np.zeros_like(right)
+    pasted = np.zeros_like(right, dtype=bool)
+    correct = np.zeros(len(prompts), dtype=bool)
+    for index, prompt in enumerate(prompts):
+        attribute = list(prompt.spans.attribute)
+        everything = attribute + list(prompt.spans.others)
+        holds_answer = [k for k in attribute if prompt.tokens[k] == prompt.answer]
+
+        def read(layer, pattern, value):
+            row = pattern[0, :, -1].float().cpu().numpy()  # [head, key]
+            right[index, layer] = row[:, attribute].sum(-1)
+            total[index, layer] = row[:, everything].sum(-1)
+            pasted[index, layer] = np.isin(row.argmax(-1), holds_answer)
+
+        hidden = run(model.network, model.as_batch([prompt.tokens]), Tap(read=read))
+        correct[index] = int(last_logits(model.network, hidden)[0].argmax()) == prompt.answer
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            "selectivity": right.sum(0) / total.sum(0),
+            "copy_paste_rate": pasted[correct].sum(0) / correct.sum(),
+            "answered_correctly": np.array(correct.mean()),
+        }
+
+
+BEHAVIOUR = Behaviour(
+    name="retrieval",
+    title="Retrieval",
+    summary="Asked about one of several things, it looks at the answer given earlier in the text.",
+    label_order=10,
+    probes=("facts",),
+    threshold=0.4,
+    reason="Provisional: on the scale above what attention to attributes in general would give.",
+    asks="a fact that is asked for again, with its entity and attribute marked",
+    example="Maria lives in Oslo. Peter lives in Lima. Anna lives in Rome. The home of Peter is",
+    targets=targets,
+    chance_weights=chance_weights,
+    evidence=evidence,
+)

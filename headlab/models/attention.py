@@ -1,0 +1,121 @@
+"""The tap: the one place where attention is read and edited while a model runs.
+
+transformers lets a program register its own attention function, which every architecture that
+follows the interface then calls with query, key, value, scaling and mask, before the output
+projection W_O. Ours computes attention exactly as the "eager" implementation does and, in
+between, shows a layer's probabilities to whoever listens in the current context. One layer of
+attention exists at a time, so a forward pass needs no more memory than a bare one.
+
+Who listens travels in a context variable: learners who share one model in one process never
+hear each other.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from transformers import AttentionInterface
+from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+from headlab.errors import HeadlabError
+
+NAME = "headlab"
+
+
+@dataclass(frozen=True)
+class Tap:
+    """What to do at each layer of a forward pass.
+
+    ``read(layer, pattern, value)`` sees the pattern [batch, head, query, key] and the value
+    vectors [batch, head, key, d_head] (bias included, grouped keys repeated); it must not write
+    to them. It may return a pattern to use in place of the model's own, or None to leave it.
+    ``edit_output(layer, output)`` may return a replacement for the heads' outputs before W_O,
+    [batch, head, query, d_head], or None. ``last_layer`` stops the pass once that layer has been
+    read: nothing later is computed.
+    """
+
+    read: Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor | None] | None = None
+    edit_output: Callable[[int, torch.Tensor], torch.Tensor | None] | None = None
+    last_layer: int | None = None
+
+
+class _Stop(Exception):
+    """Everything asked for has been read."""
+
+
+_TAP: ContextVar[Tap | None] = ContextVar("headlab_tap", default=None)
+
+
+def _attend(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Eager attention, [batch, head, position, d_head] in and [batch, query, head, d_head] out."""
+    for option in ("softcap", "s_aux"):
+        if kwargs.get(option) is not None:
+            raise HeadlabError(
+                f"This architecture changes attention in a way ({option}) that headlab cannot "
+                "show faithfully: choose another model."
+            )
+    groups = query.shape[1] // key.shape[1]
+    if groups > 1:  # grouped-query attention: each key and value serves several query heads
+        key = key.repeat_interleave(groups, dim=1)
+        value = value.repeat_interleave(groups, dim=1)
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    scores = torch.matmul(query, key.transpose(-1, -2)).mul_(scaling)
+    if attention_mask is not None:
+        scores.add_(attention_mask[..., : key.shape[-2]])
+    pattern = torch.softmax(scores, dim=-1, dtype=torch.float32).to(value.dtype)
+    del scores
+
+    tap = _TAP.get()
+    layer = getattr(module, "layer_idx", None)
+    if tap is not None and layer is not None and tap.read is not None:
+        replacement = tap.read(layer, pattern, value)
+        pattern = pattern if replacement is None else replacement
+        if layer == tap.last_layer:
+            raise _Stop
+    pattern = torch.nn.functional.dropout(pattern, p=dropout, training=module.training)
+    output = torch.matmul(pattern, value)
+    if tap is not None and layer is not None and tap.edit_output is not None:
+        replacement = tap.edit_output(layer, output)
+        output = output if replacement is None else replacement
+    return output.transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(NAME, _attend)
+AttentionMaskInterface.register(NAME, eager_mask)
+
+
+@contextmanager
+def listening(tap: Tap) -> Iterator[None]:
+    """Let ``tap`` read and edit every forward pass made inside the ``with`` block."""
+    token = _TAP.set(tap)
+    try:
+        yield
+    finally:
+        _TAP.reset(token)
+
+
+@torch.inference_mode()
+def run(network: torch.nn.Module, tokens: torch.Tensor, tap: Tap) -> torch.Tensor | None:
+    """One pass of ``network`` over tokens [batch, position] with ``tap`` listening.
+
+    The unembedding is left out: patterns do not need it. Returns the last hidden state
+    [batch, position, d_model], or None when the tap stopped the pass early.
+    """
+    base = network.base_model
+    with listening(tap):
+        try:
+            return base(input_ids=tokens, use_cache=False).last_hidden_state
+        except _Stop:
+            return None

@@ -1,0 +1,242 @@
+"""A name or a folder becomes a loaded model, or one sentence that says why not."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from headlab.errors import HeadlabError, unknown
+from headlab.models.attention import NAME
+from headlab.models.catalogue import CATALOGUE
+
+transformers_logging.disable_progress_bar()
+
+# Architectures whose attention is tested to pass through the tap bit for bit.
+TAPPED = ("gpt2", "gpt_neox", "opt", "qwen2", "llama", "mistral")
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A model ready to be read.
+
+    ``start_token`` is the id put before every text, or None where the tokenizer knows none;
+    ``max_tokens`` the longest input, start token included.
+    """
+
+    network: Any
+    tokenizer: Any
+    name: str
+    n_layers: int
+    n_heads: int
+    device: torch.device
+    start_token: int | None
+    max_tokens: int
+
+    folder: Path | None = None
+
+    def as_batch(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Token ids [prompt, position] on the model's device, short prompts padded at the end.
+
+        Under causal attention nothing looks at the padding, so no mask is needed.
+        """
+        width = max(len(tokens) for tokens in prompts)
+        rows = [[*tokens, *[0] * (width - len(tokens))] for tokens in prompts]
+        return torch.tensor(rows, device=self.device)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over configuration, vocabulary and every weight: what a profile belongs to."""
+        digest = hashlib.sha256()
+        config = {
+            key: value
+            for key, value in self.network.config.to_diff_dict().items()
+            if key not in ("_name_or_path", "transformers_version", "dtype", "architectures")
+        }
+        digest.update(json.dumps(config, sort_keys=True, default=str).encode())
+        digest.update(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
+        for name, tensor in sorted(self.network.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    @cached_property
+    def ordinary_tokens(self) -> list[int]:
+        """Tokens that are a space and three or more ASCII letters and survive decode and encode."""
+        special = set(self.tokenizer.all_special_ids)
+        ids = [token for token in range(len(self.tokenizer)) if token not in special]
+        texts = self.tokenizer.batch_decode(
+            [[token] for token in ids], clean_up_tokenization_spaces=False
+        )
+        words = [
+            (token, text)
+            for token, text in zip(ids, texts, strict=True)
+            if text.isascii() and text.startswith(" ") and len(text) > 3 and text[1:].isalpha()
+        ]
+        if not words:
+            return []
+        again = self.tokenizer([text for _, text in words], add_special_tokens=False).input_ids
+        return [token for (token, _), ids in zip(words, again, strict=True) if ids == [token]]
+
+    def with_random_weights(self, seed: int) -> "LoadedModel":
+        """The same architecture, freshly initialised: what a head looks like that learned nothing."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = AutoModelForCausalLM.from_config(
+                self.network.config, attn_implementation=NAME
+            )
+        network = network.to(self.device, self.network.dtype).eval()
+        name = f"{self.name} (random weights, seed {seed})"
+        return replace(self, network=network, name=name, folder=None)
+
+
+def load_model(
+    name_or_folder: str | Path, device: str = "auto", dtype: str = "auto"
+) -> LoadedModel:
+    """Load a model of the catalogue or a local transformers folder.
+
+    Parameters
+    ----------
+    name_or_folder : a name such as ``"mini"``, or the path of a folder holding config.json,
+        safetensors weights and a tokenizer.
+    device : "auto" (CUDA, then MPS, then CPU), or a torch device name.
+    dtype : "auto" (float32 on CPU, the stored type elsewhere), or a torch dtype name.
+
+    Raises
+    ------
+    HeadlabError : one sentence: what was wrong, what to do. Code from the folder is never run.
+    """
+    name = str(name_or_folder)
+    entry = CATALOGUE.get(name)
+    folder = entry.folder if entry else Path(name).expanduser()
+    if not folder.is_dir():
+        if entry or any(mark in name for mark in "/\\.~"):
+            raise HeadlabError(
+                f"There is no folder {folder}: check the path, or use a model name "
+                f"({', '.join(CATALOGUE)})."
+            )
+        raise unknown("model", name, CATALOGUE)
+    if not (folder / "config.json").is_file():
+        raise HeadlabError(
+            f"{folder} is not a model folder: it has no config.json. Choose the folder that "
+            "holds config.json, the safetensors weights and the tokenizer."
+        )
+    target = _device(device)
+    network = _network(folder, target, dtype)
+    tokenizer = _tokenizer(folder, network)
+    config = network.config
+    return LoadedModel(
+        network=network,
+        tokenizer=tokenizer,
+        name=entry.name if entry else folder.resolve().name,
+        n_layers=config.num_hidden_layers,
+        n_heads=config.num_attention_heads,
+        device=target,
+        start_token=_start_token(tokenizer),
+        max_tokens=int(config.max_position_embeddings),
+        folder=folder,
+    )
+
+
+def _device(device: str) -> torch.device:
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        target = torch.device(device)
+        torch.empty(0, device=target)
+    except (RuntimeError, AssertionError) as error:
+        raise HeadlabError(
+            f"The device {device!r} cannot be used on this machine: use 'auto' or 'cpu'."
+        ) from error
+    return target
+
+
+def _network(folder: Path, device: torch.device, dtype: str) -> Any:
+    """The causal language model of ``folder``, with our attention, on its device."""
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise HeadlabError(
+            f"{folder / 'config.json'} does not describe a model that transformers knows: "
+            "take the folder as the model's authors published it."
+        ) from error
+    if config.model_type not in TAPPED:
+        raise HeadlabError(
+            f"Models of type {config.model_type} are not supported: use one of {', '.join(TAPPED)}."
+        )
+    if not list(folder.glob("*.safetensors")):
+        raise HeadlabError(
+            f"{folder} has no safetensors weights: save the model with "
+            "save_pretrained(folder), which writes them."
+        )
+    if dtype == "auto":
+        chosen: Any = torch.float32 if device.type == "cpu" else "auto"
+    else:
+        chosen = getattr(torch, dtype, None)
+        if not isinstance(chosen, torch.dtype) or not chosen.is_floating_point:
+            raise HeadlabError(
+                f"{dtype!r} is no dtype: use 'auto', 'float32', 'float16' or 'bfloat16'."
+            )
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        network, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            dtype=chosen,
+            attn_implementation=NAME,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except Exception as error:
+        raise HeadlabError(
+            f"The weights in {folder} cannot be read (damaged, incomplete or of another shape "
+            "than config.json says): copy the folder again."
+        ) from error
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+    if report["missing_keys"] or report["mismatched_keys"]:
+        absent = sorted(report["missing_keys"]) + [str(key) for key in report["mismatched_keys"]]
+        raise HeadlabError(
+            f"The weights in {folder} do not fit config.json ({len(absent)} parameters such as "
+            f"{absent[0]} are missing or of another shape): copy the folder again."
+        )
+    return network.to(device).eval()
+
+
+def _tokenizer(folder: Path, network: Any) -> Any:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except Exception as error:
+        raise HeadlabError(
+            f"The tokenizer in {folder} cannot be read: put the model's own tokenizer files "
+            "(tokenizer.json) beside its weights."
+        ) from error
+    size = network.get_input_embeddings().num_embeddings
+    if len(tokenizer) > size or len(tokenizer) < 2:
+        raise HeadlabError(
+            f"The tokenizer in {folder} does not fit the model (it has {len(tokenizer):,} tokens, "
+            f"the model {size:,}): use the tokenizer that the model was trained with."
+        )
+    return tokenizer
+
+
+def _start_token(tokenizer: Any) -> int | None:
+    """The tokenizer's BOS, else ``<|endoftext|>``, else None."""
+    if tokenizer.bos_token_id is not None:
+        return int(tokenizer.bos_token_id)
+    return tokenizer.get_vocab().get("<|endoftext|>")

@@ -1,0 +1,108 @@
+"""Text to tokens, exactly as the model sees it."""
+
+import unicodedata
+from functools import cache
+from typing import Literal
+
+from headlab.errors import HeadlabError
+from headlab.models.loading import LoadedModel
+
+StartToken = int | None | Literal["model"]
+
+
+def resolve_start_token(model: LoadedModel, start_token: StartToken) -> int | None:
+    """The id put before a text: the model's own policy for "model", else the id or None given."""
+    if start_token == "model":
+        return model.start_token
+    if start_token is not None and not 0 <= start_token < len(model.tokenizer):
+        raise HeadlabError(
+            f"{start_token} is no token of {model.name}: its ids run from 0 to "
+            f"{len(model.tokenizer) - 1}."
+        )
+    return start_token
+
+
+def tokenise(
+    model: LoadedModel, text: str, start_token: StartToken = "model"
+) -> tuple[list[int], list[str]]:
+    """The token ids of ``text`` and the piece of text each stands for, start token first.
+
+    Markup and special-token names inside the text are ordinary text. Raises HeadlabError for a
+    text that cannot be shown faithfully: blank, a single token, longer than the model reads,
+    control characters, lone surrogates.
+    """
+    start = resolve_start_token(model, start_token)
+    tokens = encode(model, check_text(text))
+    if len(tokens) < 2:
+        raise HeadlabError(
+            "The text is a single token, so there is nothing to look back at: write at least two words."
+        )
+    if start is not None:
+        tokens = [start, *tokens]
+    if len(tokens) > model.max_tokens:
+        raise HeadlabError(
+            f"The text is {len(tokens):,} tokens long and {model.name} reads at most "
+            f"{model.max_tokens:,}: shorten it by {len(tokens) - model.max_tokens:,} tokens."
+        )
+    return tokens, [token_text(model, token) for token in tokens]
+
+
+def check_text(text: str) -> str:
+    """``text`` with its line ends made plain, or one sentence about what cannot be read in it."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise HeadlabError("The text is empty: write a sentence of at least two words.")
+    for position, character in enumerate(text):
+        category = unicodedata.category(character)
+        if category == "Cs":
+            raise HeadlabError(
+                f"Character {position + 1} of the text is half of a character (a lone surrogate): "
+                "delete it and type it again."
+            )
+        if category == "Cc" and character not in "\n\t":
+            raise HeadlabError(
+                f"Character {position + 1} of the text is a control character "
+                f"(U+{ord(character):04X}): delete it."
+            )
+    return text
+
+
+def encode(model: LoadedModel, text: str) -> list[int]:
+    """The token ids of ``text`` alone; names of special tokens in it are read as plain text."""
+    return model.tokenizer(
+        text, add_special_tokens=False, split_special_tokens=True, verbose=False
+    ).input_ids
+
+
+def find_in_text(
+    model: LoadedModel, text: str, begin: int, end: int, start_token: int | None
+) -> tuple[int, ...]:
+    """Positions of the tokens that hold characters ``begin`` to ``end`` of ``text``."""
+    offsets = model.tokenizer(
+        text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+    ).offset_mapping
+    shift = 0 if start_token is None else 1
+    return tuple(
+        index + shift for index, (first, last) in enumerate(offsets) if first < end and last > begin
+    )
+
+
+def token_text(model: LoadedModel, token: int) -> str:
+    """The text of one token; bytes that are only part of a character are shown as ⟨F0 9F⟩."""
+    text = model.tokenizer.decode([token], clean_up_tokenization_spaces=False)
+    if "\ufffd" not in text:
+        return text
+    piece = model.tokenizer.convert_ids_to_tokens(token)
+    table = _byte_of_character()
+    if all(character in table for character in piece):
+        return "⟨" + " ".join(f"{table[character]:02X}" for character in piece) + "⟩"
+    return text
+
+
+@cache
+def _byte_of_character() -> dict[str, int]:
+    """The printable stand-ins that byte-level tokenizers use for the 256 bytes."""
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    table = {chr(byte): byte for byte in plain}
+    others = (byte for byte in range(256) if byte not in plain)
+    return table | {chr(0x100 + index): byte for index, byte in enumerate(others)}

@@ -1,0 +1,275 @@
+"""One text on one model: tokens, patterns, shape hints, and which behaviours wake on it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from headlab.behaviours import Prompt, Spans, behaviours, get_behaviour
+from headlab.behaviours.base import positions
+from headlab.confidence import on_scale
+from headlab.errors import HeadlabError
+from headlab.models.attention import Tap, run
+from headlab.models.loading import LoadedModel
+from headlab.models.tokens import (
+    StartToken,
+    find_in_text,
+    resolve_start_token,
+    token_text,
+    tokenise,
+)
+from headlab.scoring import Batch
+
+ACTIVE = "active"
+QUIET = "quiet"
+TOO_LITTLE = "too little to tell"
+CANNOT = "cannot be triggered by this text"
+
+FEWEST_ROWS = 3
+DOMINANT = 0.5
+EVEN = 0.8
+HINT_FROM = 2
+
+SHAPES = {
+    "first": "first token",
+    "current": "current token",
+    "previous": "previous token",
+    "local": "local",
+    "far": "far",
+}
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The shape of one head's picture on one text: a description, not a category.
+
+    ``shares`` of the attention of rows q >= 2 on the first, current and previous token, on the
+    tokens 2 to 4 back ("local", never position 0), and on the rest ("far"); they sum to 1.
+    ``entropy`` is the mean normalised entropy of those rows, 0 to 1.
+    """
+
+    shares: Mapping[str, float]
+    entropy: float
+
+    @property
+    def shape(self) -> str:
+        """One of the shapes, "diffuse", "mixed", or "too short to tell"."""
+        if np.isnan(self.entropy):
+            return "too short to tell"
+        if self.entropy >= EVEN:
+            return "diffuse"
+        largest = max(self.shares, key=lambda shape: self.shares[shape])
+        return SHAPES[largest] if self.shares[largest] >= DOMINANT else "mixed"
+
+    @property
+    def share(self) -> float:
+        """The share behind the shape; NaN for a shape that has none."""
+        for key, shape in SHAPES.items():
+            if shape == self.shape:
+                return self.shares[key]
+        return float("nan")
+
+    def __str__(self) -> str:
+        """As under a thumbnail: "first token 71 %", "diffuse", "mixed"."""
+        return self.shape if np.isnan(self.share) else f"{self.shape} {round(100 * self.share)} %"
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What every head of a model does on one text.
+
+    ``patterns`` float32 [kept layer, head, query, key] holds the layers named in ``layers``; every
+    layer is scored. ``scores`` and ``chance`` map a behaviour to [layer, head], NaN where the text
+    cannot test it; ``rows`` to the number of eligible query rows. On a text, targets that two
+    behaviours share are left out (see each behaviour's ``text_targets``).
+    """
+
+    model_name: str
+    start_token: int | None
+    start_text: str | None
+    text: str
+    tokens: list[int]
+    token_texts: list[str]
+    layers: tuple[int, ...]
+    patterns: np.ndarray = field(repr=False)
+    scores: dict[str, np.ndarray] = field(repr=False)
+    chance: dict[str, np.ndarray] = field(repr=False)
+    rows: dict[str, int]
+    hints: list[list[Hint]] = field(repr=False)
+    spans: Spans | None = None
+
+    @property
+    def n_layers(self) -> int:
+        """Layers of the model, kept or not."""
+        return len(self.hints)
+
+    @property
+    def n_heads(self) -> int:
+        """Heads in each layer."""
+        return len(self.hints[0])
+
+    def pattern(self, layer: int, head: int) -> np.ndarray:
+        """The pattern [query, key] of one head; an error if its layer was not kept."""
+        if layer not in self.layers:
+            raise HeadlabError(
+                f"The patterns of layer {layer} were not kept: read the text with layer {layer}."
+            )
+        return self.patterns[self.layers.index(layer), head]
+
+    def value(self, behaviour: str) -> np.ndarray:
+        """The score on its threshold's scale, [layer, head]: excess, or raw."""
+        return on_scale(get_behaviour(behaviour), self.scores[behaviour], self.chance[behaviour])
+
+    @cached_property
+    def status(self) -> dict[str, np.ndarray]:
+        """Per behaviour [layer, head]: active, quiet, too little to tell, or cannot be triggered.
+
+        Active: at least 3 eligible rows and at least half the threshold.
+        """
+        status = {}
+        for name in self.scores:
+            half = get_behaviour(name).threshold / 2
+            if self.rows[name] == 0:
+                text = np.full((self.n_layers, self.n_heads), CANNOT)
+            elif self.rows[name] < FEWEST_ROWS:
+                text = np.full((self.n_layers, self.n_heads), TOO_LITTLE)
+            else:
+                text = np.where(self.value(name) >= half, ACTIVE, QUIET)
+            status[name] = text.astype(object)
+        return status
+
+    def active(self, layer: int, head: int) -> list[str]:
+        """Names of the behaviours that this head shows on this text."""
+        return [name for name, status in self.status.items() if status[layer, head] == ACTIVE]
+
+
+def read_text(
+    model: LoadedModel,
+    text: str,
+    layers: Iterable[int] | None = None,
+    start_token: StartToken = "model",
+    entities: Sequence[tuple[str, str]] | None = None,
+) -> Reading:
+    """Run ``text`` through ``model`` and score every head on every behaviour a text can show.
+
+    Parameters
+    ----------
+    layers : layers whose patterns are kept (default: all); every layer is scored.
+    start_token : "model" for the model's own policy, a token id, or None for no start token.
+    entities : entity/attribute pairs as they stand in the text, which retrieval needs; the entity
+        mentioned last is the one asked for, the query is the last token.
+
+    Raises
+    ------
+    HeadlabError : a text that cannot be read, a layer that does not exist, an entity or attribute
+        that is not in the text.
+    """
+    start = resolve_start_token(model, start_token)
+    tokens, token_texts = tokenise(model, text, start)
+    kept = _checked_layers(model, layers)
+    spans = None if not entities else find_spans(model, text, entities, start)
+    chosen = [behaviour for behaviour in behaviours().values() if not behaviour.needs_model]
+    n, shape = len(tokens), (model.n_layers, model.n_heads)
+    prompt = Prompt(tuple(tokens), tuple(token_texts), spans)
+    batch = Batch([prompt], chosen, on_text=True, model=model, extra=_shape_weights(n))
+    patterns = np.zeros((len(kept), model.n_heads, n, n), dtype=np.float32)
+    scores = {b.name: np.full(shape, np.nan) for b in chosen}
+    chance = {b.name: np.full(shape, np.nan) for b in chosen}
+    shares = {key: np.full(shape, np.nan) for key in SHAPES}
+    entropy = np.full(shape, np.nan)
+
+    def read(layer, pattern, value):
+        ours, theirs = batch.score_layer(layer, pattern)
+        for behaviour in chosen:
+            scores[behaviour.name][layer] = ours[behaviour.name][0]
+            chance[behaviour.name][layer] = theirs[behaviour.name][0]
+        for key in SHAPES:
+            shares[key][layer] = ours[_column(key)][0]
+        entropy[layer] = batch.mean_entropy(pattern, HINT_FROM)[0]
+        if layer in kept:
+            patterns[kept.index(layer)] = pattern[0].float().cpu().numpy()
+
+    tap = Tap(read=read, last_layer=model.n_layers - 1)
+    run(model.network, model.as_batch([tokens]), tap)
+    patterns.setflags(write=False)
+    hints = [
+        [
+            Hint({key: float(shares[key][layer, head]) for key in SHAPES}, entropy[layer, head])
+            for head in range(model.n_heads)
+        ]
+        for layer in range(model.n_layers)
+    ]
+    return Reading(
+        model_name=model.name,
+        start_token=start,
+        start_text=None if start is None else token_text(model, start),
+        text=text,
+        tokens=tokens,
+        token_texts=token_texts,
+        layers=kept,
+        patterns=patterns,
+        scores=scores,
+        chance=chance,
+        rows={behaviour.name: int(batch.rows[behaviour.name][0]) for behaviour in chosen},
+        hints=hints,
+        spans=spans,
+    )
+
+
+def _checked_layers(model: LoadedModel, layers: Iterable[int] | None) -> tuple[int, ...]:
+    kept = tuple(range(model.n_layers)) if layers is None else tuple(dict.fromkeys(layers))
+    for layer in kept:
+        if layer not in range(model.n_layers):
+            raise HeadlabError(
+                f"{model.name} has no layer {layer}: its layers run from 0 to {model.n_layers - 1}."
+            )
+    return kept
+
+
+def _column(shape: str) -> str:
+    return f"shape {shape}"
+
+
+def _shape_weights(n: int) -> dict[str, np.ndarray]:
+    """Row-averaging weights [query, key] of the shares behind a hint, rows q >= 2."""
+    q, k = positions(n)
+    first = np.broadcast_to(k == 0, (n, n))
+    local = (k >= np.maximum(1, q - 4)) & (k <= q - 2)
+    cells = {
+        "first": first,
+        "current": k == q,
+        "previous": (k == q - 1) & ~first,
+        "local": local,
+        "far": (k >= 1) & (k < q - 4),
+    }
+    n_rows = max(n - HINT_FROM, 1)
+    rows = q >= HINT_FROM
+    return {_column(key): (mask & rows).astype(np.float32) / n_rows for key, mask in cells.items()}
+
+
+def find_spans(
+    model: LoadedModel, text: str, entities: Sequence[tuple[str, str]], start: int | None
+) -> Spans:
+    """Key positions of the attribute asked for and of the others.
+
+    Each attribute is looked for after the first mention of its entity; the entity mentioned last
+    in the text is the one asked for.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for entity, attribute in entities:
+        mention = text.find(entity) if entity else -1
+        if mention < 0:
+            raise HeadlabError(
+                f"The entity {entity!r} does not stand in the text: check its spelling."
+            )
+        begin = text.find(attribute, mention + len(entity)) if attribute else -1
+        if begin < 0:
+            raise HeadlabError(
+                f"The attribute {attribute!r} does not stand after {entity!r} in the text: check "
+                "its spelling."
+            )
+        found[entity] = find_in_text(model, text, begin, begin + len(attribute), start)
+    asked = max(found, key=text.rfind)
+    others = (k for entity, ks in found.items() if entity != asked for k in ks)
+    return Spans(attribute=found[asked], others=tuple(others))

@@ -5,7 +5,8 @@ __version__ = "0.1.0"
 from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.models.loading import LoadedModel, load_model
-from headlab.profile import Profile, profile_model
+from headlab.profile import Profile
+from headlab.profiling import profile_model
 from headlab.reading import Reading, read_text
 from headlab.scoring import score_patterns
 

@@ -29,6 +29,7 @@ class Head(NamedTuple):
         match = _NAME.match(name) if isinstance(name, str) else None
         if match is None:
             raise HeadlabError(
-                f"{name!r} is no head: write a layer and a head in quotes, such as 'L5.H10' or '5.10'."
+                f"{name!r} is no head: write a layer and a head in quotes, such as 'L5.H10' "
+                "or '5.10'."
             )
         return cls(int(match[1]), int(match[2]))

@@ -213,8 +213,8 @@ def score_patterns(
 
     >>> import numpy as np
     >>> previous = np.eye(4, k=-1); previous[0, 0] = 1
-    >>> float(score_patterns(previous[None, None], [5, 6, 7, 8], "previous_token")["previous_token"][0, 0])
-    1.0
+    >>> score_patterns(previous[None, None], [5, 6, 7, 8], "previous_token")
+    {'previous_token': array([[1.]])}
     """
     chosen = _pattern_behaviours(behaviours)
     array = np.asarray(patterns)

@@ -44,23 +44,29 @@ def evidence(model, prompts):
     correct = np.zeros(len(prompts), dtype=bool)
     for index, prompt in enumerate(prompts):
         attribute = list(prompt.spans.attribute)
-        everything = attribute + list(prompt.spans.others)
+        rows, generated = _last_rows(model, prompt)  # [layer, head, key]
+        right[index] = rows[..., attribute].sum(-1)
+        total[index] = rows[..., [*attribute, *prompt.spans.others]].sum(-1)
         holds_answer = [k for k in attribute if prompt.tokens[k] == prompt.answer]
-
-        def read(layer, pattern, value):
-            row = pattern[0, :, -1].float().cpu().numpy()  # [head, key]
-            right[index, layer] = row[:, attribute].sum(-1)
-            total[index, layer] = row[:, everything].sum(-1)
-            pasted[index, layer] = np.isin(row.argmax(-1), holds_answer)
-
-        hidden = run(model.network, model.as_batch([prompt.tokens]), Tap(read=read))
-        correct[index] = int(last_logits(model.network, hidden)[0].argmax()) == prompt.answer
+        pasted[index] = np.isin(rows.argmax(-1), holds_answer)
+        correct[index] = generated == prompt.answer
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             "selectivity": right.sum(0) / total.sum(0),
             "copy_paste_rate": pasted[correct].sum(0) / correct.sum(),
             "answered_correctly": np.array(correct.mean()),
         }
+
+
+def _last_rows(model, prompt):
+    """Where every head looks from the last token [layer, head, key], and the token generated."""
+    rows = []
+
+    def read(layer, pattern, value):
+        rows.append(pattern[0, :, -1].float().cpu().numpy())
+
+    hidden = run(model.network, model.as_batch([prompt.tokens]), Tap(read=read))
+    return np.stack(rows), int(last_logits(model.network, hidden)[0].argmax())
 
 
 BEHAVIOUR = Behaviour(

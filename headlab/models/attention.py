@@ -107,7 +107,7 @@ def listening(tap: Tap) -> Iterator[None]:
 
 
 @torch.inference_mode()
-def run(network: torch.nn.Module, tokens: torch.Tensor, tap: Tap) -> torch.Tensor | None:
+def run(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
     """One pass of ``network`` over tokens [batch, position] with ``tap`` listening.
 
     The unembedding is left out: patterns do not need it. Returns the last hidden state

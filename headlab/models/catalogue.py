@@ -21,7 +21,7 @@ CATALOGUE: dict[str, ModelEntry] = {
         ModelEntry(
             name="mini",
             title="mini, the sandbox",
-            summary="A small GPT-2 trained by this project; it ships with headlab and opens at once.",
+            summary="A small GPT-2 trained by this project; it ships with headlab.",
             licence="MIT",
             folder=Path(__file__).parent / "mini",
         ),

@@ -85,7 +85,7 @@ class LoadedModel:
         return [token for (token, _), ids in zip(words, again, strict=True) if ids == [token]]
 
     def with_random_weights(self, seed: int) -> "LoadedModel":
-        """The same architecture, freshly initialised: what a head looks like that learned nothing."""
+        """The same architecture, freshly initialised: heads that have learned nothing."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = AutoModelForCausalLM.from_config(

@@ -35,7 +35,8 @@ def tokenise(
     tokens = encode(model, check_text(text))
     if len(tokens) < 2:
         raise HeadlabError(
-            "The text is a single token, so there is nothing to look back at: write at least two words."
+            "The text is a single token, so there is nothing to look back at: write at least "
+            "two words."
         )
     if start is not None:
         tokens = [start, *tokens]

@@ -5,6 +5,7 @@ Shapes follow x @ W: ``W_V`` [head, d_model, d_head], ``W_O`` [head, d_head, d_m
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -24,26 +25,26 @@ class HeadWeights:
     b_V: torch.Tensor  # [head, d_head]
 
 
-def _gpt2(network: torch.nn.Module, layer: int) -> HeadWeights:
+def _gpt2(network: Any, layer: int) -> HeadWeights:
     attention = network.transformer.h[layer].attn
     n_heads, d_head = attention.num_heads, attention.head_dim
     weight = attention.c_attn.weight  # Conv1D keeps [d_model, 3 * d_model]
     d_model = weight.shape[0]
-    by_head = weight.view(d_model, 3, n_heads, d_head).permute(1, 2, 0, 3)
-    bias = attention.c_attn.bias.view(3, n_heads, d_head)
+    W_Q, W_K, W_V = weight.view(d_model, 3, n_heads, d_head).permute(1, 2, 0, 3)
+    b_Q, b_K, b_V = attention.c_attn.bias.view(3, n_heads, d_head)
     W_O = attention.c_proj.weight.view(n_heads, d_head, d_model)
-    return HeadWeights(*by_head, W_O, *bias)
+    return HeadWeights(W_Q, W_K, W_V, W_O, b_Q, b_K, b_V)
 
 
 _ADAPTERS: dict[str, Callable[[torch.nn.Module, int], HeadWeights]] = {"gpt2": _gpt2}
 
 
-def has_weights(network: torch.nn.Module) -> bool:
+def has_weights(network: Any) -> bool:
     """Whether headlab knows where this architecture keeps its per-head weights."""
     return network.config.model_type in _ADAPTERS
 
 
-def head_weights(network: torch.nn.Module, layer: int) -> HeadWeights:
+def head_weights(network: Any, layer: int) -> HeadWeights:
     """The per-head weights of one layer; an error for an architecture without an adapter."""
     model_type = network.config.model_type
     if model_type not in _ADAPTERS:
@@ -54,25 +55,25 @@ def head_weights(network: torch.nn.Module, layer: int) -> HeadWeights:
     return _ADAPTERS[model_type](network, layer)
 
 
-def final_norm_weight(network: torch.nn.Module) -> torch.Tensor:
+def final_norm_weight(network: Any) -> torch.Tensor:
     """The weight of the final LayerNorm of a GPT-2 model, [d_model]."""
     return network.transformer.ln_f.weight
 
 
-def unembedding(network: torch.nn.Module) -> torch.Tensor:
+def unembedding(network: Any) -> torch.Tensor:
     """W_U, [d_model, vocabulary]."""
     return network.get_output_embeddings().weight.T
 
 
 @torch.inference_mode()
-def last_logits(network: torch.nn.Module, hidden: torch.Tensor) -> torch.Tensor:
-    """Logits [batch, vocabulary] after the last position of ``hidden`` [batch, position, d_model]."""
+def last_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """Logits [batch, vocabulary] after the last of ``hidden`` [batch, position, d_model]."""
     return network.get_output_embeddings()(hidden[:, -1])
 
 
 @torch.inference_mode()
 def copied_tokens(
-    network: torch.nn.Module,
+    network: Any,
     layer: int,
     value: torch.Tensor,
     tokens: torch.Tensor,

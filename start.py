@@ -87,6 +87,8 @@ def reason_for(errors):
          "close it or copy headlab to a folder of yours"),
         (("Connection", "connection", "resolve", "timed out", "ProxyError", "SSLError"),
          "the package index cannot be reached; check the network or proxy and start again"),
+        (("No matching distribution",),
+         "a package has no build for this Python and system; use a 64-bit Python 3.11 or 3.12"),
     )
     for signs, sentence in known:
         if any(sign in errors for sign in signs):

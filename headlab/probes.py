@@ -39,8 +39,9 @@ _PLACES = ("Oslo", "Lima", "Rome", "Paris", "London", "Berlin", "Madrid", "Cairo
 _COLOURS = ("red", "blue", "green", "yellow", "black", "white", "brown", "pink")
 _ANIMALS = ("cat", "dog", "horse", "bird", "fish", "goat", "rabbit", "duck")
 _JOBS = ("baker", "doctor", "teacher", "farmer", "painter", "singer", "tailor", "sailor")
-_NAMES = tuple(
-    "Maria Peter Anna Tom John Mary Paul James Sarah David Emma Jack Alice Kate George Lucy".split()
+_NAMES = (
+    *("Maria", "Peter", "Anna", "Tom", "John", "Mary", "Paul", "James"),
+    *("Sarah", "David", "Emma", "Jack", "Alice", "Kate", "George", "Lucy"),
 )
 FACT_KINDS = (
     FactKind("{entity} lives in {attribute}.", "The home of {entity} is", _PLACES),

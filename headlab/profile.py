@@ -285,7 +285,7 @@ def _plain(value: Any, digits: int) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item, digits) for key, item in value.items()}
     rounded = np.round(np.asarray(value, dtype=float), digits)
-    plain = rounded.astype(object)
+    plain = np.array(rounded, dtype=object)
     plain[np.isnan(rounded)] = None
     return plain.tolist()
 

@@ -1,0 +1,7 @@
+"""``python -m headlab``."""
+
+import sys
+
+from headlab.cli import main
+
+sys.exit(main())

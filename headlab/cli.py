@@ -1,0 +1,359 @@
+"""The command line: ``python -m headlab models | score | profile | rank``.
+
+Exit codes: 0 done, 1 something could not be done (one sentence on standard error), 2 the command
+was not understood.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from headlab import __version__
+from headlab.behaviours import behaviours, get_behaviour
+from headlab.errors import HeadlabError
+from headlab.heads import Head
+from headlab.models.catalogue import CATALOGUE
+from headlab.models.loading import LoadedModel, load_model
+from headlab.profile import Profile
+from headlab.profiling import profile_model
+from headlab.reading import Reading, read_text
+
+DONE, FAILED, MISUNDERSTOOD = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parser = _parser()
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit as stop:  # argparse has printed help or what it did not understand
+        return int(stop.code or 0)
+    try:
+        return options.run(options)
+    except HeadlabError as error:
+        print(f"headlab: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("headlab: stopped.", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m headlab",
+        description="Score attention heads on named behaviours.",
+        epilog="`python -m headlab COMMAND --help` explains a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"headlab {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    models = commands.add_parser("models", help="list the models offered by name")
+    models.set_defaults(run=_models)
+
+    score = commands.add_parser(
+        "score",
+        help="score every head on one text",
+        description="Score every head on one text. A score is the mean attention on the places "
+        "that a behaviour asks for, from 0 to 1; an empty cell means that the text cannot test it.",
+        epilog='example: python -m headlab score --model mini --text "The cat sat on the mat. '
+        'The cat sat on the" --behaviour induction',
+    )
+    _add_model(score)
+    score.add_argument("--text", required=True, help="the text to read")
+    _add_start_token(score)
+    score.add_argument(
+        "--behaviour",
+        nargs="+",
+        metavar="B",
+        help=f"only these (default: all). Known: {', '.join(behaviours())}",
+    )
+    score.add_argument(
+        "--entity",
+        nargs="+",
+        metavar="ENTITY=ATTRIBUTE",
+        help="for retrieval: facts as they stand in the text, such as Maria=Oslo; the entity "
+        "mentioned last is the one asked for, the others are distractors",
+    )
+    score.add_argument("--layer", type=int, metavar="N", help="only this layer (from 0)")
+    score.add_argument("--out", type=Path, metavar="FILE", help="write a .csv or .json file")
+    score.set_defaults(run=_score)
+
+    profile = commands.add_parser(
+        "profile",
+        help="score every head of one or more models on the probes, with confidences",
+        description="Score every head on the built-in probes, with intervals, labels and "
+        "confidences. The result is kept, so that a second call is instant.",
+        epilog="With several models --out is a folder: finished profiles in it are skipped, and a "
+        "model that fails is listed at the end.",
+    )
+    _add_model(profile, several=True)
+    _add_start_token(profile)
+    profile.add_argument("--out", type=Path, metavar="FILE|DIR", help="a .json file, or a folder")
+    profile.add_argument(
+        "--quick",
+        action="store_true",
+        help="leave out the four variants and the random-weight controls",
+    )
+    profile.add_argument("--fresh", action="store_true", help="measure again, ignore kept profiles")
+    profile.set_defaults(run=_profile)
+
+    rank = commands.add_parser(
+        "rank",
+        help="rank the heads of a model by one behaviour",
+        description="Rank heads by one behaviour, with the 95 % interval of the score and the "
+        "share of resamples in which the head passes the threshold (confidence).",
+    )
+    _add_model(rank)
+    _add_start_token(rank)
+    rank.add_argument("--behaviour", required=True, metavar="B", help=", ".join(behaviours()))
+    rank.add_argument("--top", type=_positive, default=10, metavar="K", help="how many (10)")
+    rank.set_defaults(run=_rank)
+
+    for command in (models, score, profile, rank):
+        command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    words = "a name listed by `models`, or the folder of a model"
+    if several:
+        parser.add_argument("--model", nargs="+", required=True, metavar="MODEL", help=words)
+    else:
+        parser.add_argument("--model", default="mini", metavar="MODEL", help=f"{words} (mini)")
+
+
+def _add_start_token(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-start-token",
+        action="store_true",
+        help="do not put the model's start token before a text",
+    )
+
+
+def _positive(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def _start_token(options: argparse.Namespace) -> Any:
+    return None if options.no_start_token else "model"
+
+
+def _models(options: argparse.Namespace) -> int:
+    rows = [
+        {"model": entry.name, "licence": entry.licence, "what": entry.summary}
+        for entry in CATALOGUE.values()
+    ]
+    _show(pd.DataFrame(rows), {"models": rows}, options)
+    return DONE
+
+
+def _score(options: argparse.Namespace) -> int:
+    for name in options.behaviour or ():
+        if get_behaviour(name).needs_model:
+            raise HeadlabError(
+                f"One text cannot show {name}: use `python -m headlab rank --behaviour {name}`."
+            )
+    if options.out is not None and options.out.suffix not in (".csv", ".json"):
+        raise HeadlabError(f"{options.out} has an unknown ending: use a .csv or a .json file.")
+    model = load_model(options.model)
+    kept = [] if options.layer is None else [options.layer]  # patterns are not printed
+    reading = read_text(
+        model,
+        options.text,
+        layers=kept,
+        start_token=_start_token(options),
+        entities=_entities(options.entity),
+    )
+    table = _reading_table(reading, options.behaviour or list(reading.scores), options.layer)
+    facts = _facts(reading.model_name, reading.start_token, reading.start_text)
+    facts |= {"text": reading.text, "tokens": reading.token_texts, "rows": reading.rows}
+    data = facts | {"scores": _records(table)}
+    if options.out is not None:
+        _write(options.out, table, data)
+        return DONE
+    _show(table, data, options, facts)
+    return DONE
+
+
+def _entities(pairs: Sequence[str] | None) -> list[tuple[str, str]] | None:
+    if pairs is None:
+        return None
+    split = [pair.partition("=") for pair in pairs]
+    for pair, (entity, _, attribute) in zip(pairs, split, strict=True):
+        if not entity or not attribute:
+            raise HeadlabError(f"{pair!r} is no fact: write ENTITY=ATTRIBUTE, such as Maria=Oslo.")
+    return [(entity, attribute) for entity, _, attribute in split]
+
+
+def _reading_table(reading: Reading, names: Sequence[str], layer: int | None) -> pd.DataFrame:
+    """One row for each head: its scores on the named behaviours and the shape of its picture."""
+    layers = range(reading.n_layers) if layer is None else [layer]
+    return pd.DataFrame(
+        [
+            {"head": str(Head(row, head))}
+            | {name: reading.scores[name][row, head] for name in names}
+            | {"shape": str(reading.hints[row][head])}
+            for row in layers
+            for head in range(reading.n_heads)
+        ]
+    )
+
+
+def _profile(options: argparse.Namespace) -> int:
+    out: Path | None = options.out
+    several = len(options.model) > 1 or (out is not None and out.suffix != ".json")
+    if several and out is not None and out.suffix == ".json":
+        raise HeadlabError("Several profiles do not fit one file: give --out a folder.")
+    failures: dict[str, str] = {}
+    shown: list[dict[str, Any]] = []
+    for name in options.model:
+        path = out / f"{_file_name(name)}.json" if several and out is not None else out
+        if several and path is not None and path.is_file() and not options.fresh:
+            print(f"{name}: {path} is there already, skipped.", file=sys.stderr)
+            continue
+        try:
+            profile = _profiled(load_model(name), options)
+            if path is not None:
+                profile.save(path)
+        except HeadlabError as error:
+            if not several:
+                raise
+            failures[name] = str(error)
+            continue
+        shown.append(profile.as_json() if options.json else {})
+        if not options.json:
+            _print_profile(profile)
+            if path is not None:
+                print(f"written to {path}")
+    if options.json:
+        print(json.dumps(shown[0] if len(options.model) == 1 and shown else shown))
+    for name, reason in failures.items():
+        print(f"headlab: {name} failed: {reason}", file=sys.stderr)
+    return FAILED if failures else DONE
+
+
+def _file_name(model: str) -> str:
+    """A model's name or folder as a file name."""
+    name = model if model in CATALOGUE else Path(model).resolve().name
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name)
+
+
+def _profiled(model: LoadedModel, options: argparse.Namespace) -> Profile:
+    """The model's profile, with a progress bar on standard error."""
+    quick = getattr(options, "quick", False)
+    with tqdm(total=100, desc=model.name, unit="%", leave=False, delay=1) as bar:
+
+        def progress(done: float, what: str) -> None:
+            bar.set_postfix_str(what)
+            bar.update(round(100 * done) - bar.n)
+
+        return profile_model(
+            model,
+            start_token=_start_token(options),
+            variants=not quick,
+            controls=0 if quick else 3,
+            progress=progress,
+            cache=not getattr(options, "fresh", False),
+        )
+
+
+def _print_profile(profile: Profile) -> None:
+    facts = _facts(profile.model_name, profile.start_token, profile.start_text)
+    print(_facts_line(facts))
+    best = []
+    for name in profile.behaviours:
+        ranking = profile.ranking(name, top=1)
+        if ranking.empty:
+            continue
+        first = ranking.iloc[0]
+        passing = profile.value(name) >= get_behaviour(name).threshold
+        best.append(
+            {"behaviour": name, "best head": first["name"], "score": first["score"]}
+            | {"interval": f"{first['low']:.3f} to {first['high']:.3f}"}
+            | {"heads past threshold": int(passing.sum())}
+            | {"labelled": profile.label_counts()[name]}
+        )
+    print(pd.DataFrame(best).round(3).to_string(index=False))
+    print(f"unclassified: {profile.label_counts()['unclassified']} heads")
+    for name, reason in profile.untested.items():
+        print(f"not tested: {name}: {reason}")
+    if profile.controls:
+        found = sum(profile.false_positives.values())
+        heads = profile.controls * profile.n_layers * profile.n_heads
+        print(f"false positives: {found} specific labels among {heads} heads of random weights")
+
+
+def _rank(options: argparse.Namespace) -> int:
+    get_behaviour(options.behaviour)
+    profile = _profiled(load_model(options.model), options)
+    columns = ["name", "score", "low", "high", "chance", "excess", "role_confidence"]
+    table = profile.ranking(options.behaviour, top=options.top)[columns]
+    table.insert(1, "label", [profile.label_text(*Head.parse(name)) for name in table["name"]])
+    facts = _facts(profile.model_name, profile.start_token, profile.start_text)
+    facts |= {"behaviour": options.behaviour}
+    _show(table, facts | {"ranking": _records(table)}, options, facts)
+    return DONE
+
+
+def _facts(model: str, start_token: int | None, start_text: str | None) -> dict[str, Any]:
+    """What is printed on everything: the model and its start-token policy."""
+    return {"model": model, "start_token": start_token, "start_text": start_text}
+
+
+def _facts_line(facts: dict[str, Any]) -> str:
+    start = facts["start_text"]
+    return f"model {facts['model']} · start token {'none' if start is None else start}"
+
+
+def _show(
+    table: pd.DataFrame,
+    data: dict[str, Any],
+    options: argparse.Namespace,
+    facts: dict[str, Any] | None = None,
+) -> None:
+    """Print ``data`` as JSON, or the table for people."""
+    if options.json:
+        print(json.dumps(data, ensure_ascii=False))
+        return
+    if facts is not None:
+        print(_facts_line(facts))
+    print(table.round(3).to_string(index=False, na_rep=""))
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Table rows as JSON types; NaN becomes null."""
+    plain = table.astype(object).where(table.notna(), None)
+    return [
+        {
+            key: value.item() if isinstance(value, np.generic) else value
+            for key, value in row.items()
+        }
+        for row in plain.to_dict("records")
+    ]
+
+
+def _write(path: Path, table: pd.DataFrame, data: dict[str, Any]) -> None:
+    try:
+        if path.suffix == ".json":
+            path.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
+        else:
+            table.assign(model=data["model"], start_token=data["start_text"] or "none").to_csv(
+                path, index=False
+            )
+    except OSError as error:
+        raise HeadlabError(
+            f"{path} cannot be written ({error.strerror}): choose another place."
+        ) from error
+    print(f"written to {path}", file=sys.stderr)

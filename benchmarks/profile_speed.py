@@ -1,0 +1,95 @@
+"""How much scoring costs beside the forward pass it rides on.
+
+    python benchmarks/profile_speed.py [--width 768] [--repeat 5]
+
+Runs the profile's pattern behaviours over its probes (50 repeated sequences, 20 sentences) and a
+bare eager forward pass of the same batches through the same base model, alternately, and prints
+the ratio of the medians; then the seconds that whole profiles of `mini` take.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config
+
+from headlab import LoadedModel, load_model, probes, profile_model
+from headlab.behaviours import behaviours
+from headlab.models.attention import NAME
+from headlab.profiling import BATCH_SIZE, measure
+
+
+def seconds(work: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    work()
+    return time.perf_counter() - begin
+
+
+def random_model(mini: LoadedModel, width: int) -> LoadedModel:
+    """GPT-2's shape, 12 layers of 12 heads, with random weights and the tokenizer of `mini`."""
+    config = GPT2Config(n_embd=width, n_layer=12, n_head=12, vocab_size=len(mini.tokenizer))
+    network = AutoModelForCausalLM.from_config(config, attn_implementation=NAME).eval()
+    return replace(mini, network=network, name=f"random, width {width}", folder=None)
+
+
+def compare(model: LoadedModel, repeat: int) -> None:
+    """Print the ratio of scoring to bare forward passes over the same batches."""
+    prompts = {
+        "repeats": probes.repeats(model, model.start_token),
+        "sentences": probes.sentences(model, model.start_token),
+    }
+    patterns_only = [
+        b for b in behaviours().values() if not b.needs_model and b.name != "retrieval"
+    ]
+    eager = AutoModelForCausalLM.from_config(model.network.config, attn_implementation="eager")
+    eager.load_state_dict(model.network.state_dict())
+    eager.eval()
+    batches = []
+    for sequences in prompts.values():
+        ordered = sorted((p.tokens for p in sequences), key=len)
+        batches += [
+            model.as_batch(ordered[begin : begin + BATCH_SIZE])
+            for begin in range(0, len(ordered), BATCH_SIZE)
+        ]
+
+    @torch.inference_mode()
+    def bare() -> None:
+        for batch in batches:
+            eager.transformer(batch, use_cache=False)
+
+    def scored() -> None:
+        measure(model, prompts, patterns_only)
+
+    bare()
+    scored()
+    times = [(seconds(bare), seconds(scored)) for _ in range(repeat)]
+    plain, with_scores = (statistics.median(column) for column in zip(*times, strict=True))
+    ratios = sorted(ours / theirs for theirs, ours in times)
+    n_tokens = sum(len(p.tokens) for sequences in prompts.values() for p in sequences)
+    print(
+        f"{model.name}: {n_tokens} tokens, {len(patterns_only)} behaviours: bare eager forward "
+        f"{plain:.3f} s, profile's pattern behaviours {with_scores:.3f} s, ratio "
+        f"{with_scores / plain:.3f} (runs {ratios[0]:.3f} to {ratios[-1]:.3f})"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--width", type=int, default=768)
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    mini = load_model("mini")
+    compare(random_model(mini, options.width), options.repeat)
+    compare(mini, options.repeat)
+    quick = seconds(lambda: profile_model(mini, variants=False, controls=0, cache=False))
+    full = seconds(lambda: profile_model(mini, cache=False))
+    print(
+        f"whole mini profile: {quick:.1f} s; with variants and random-weight controls {full:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

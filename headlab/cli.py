@@ -73,12 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument(
         "--behaviour",
         nargs="+",
+        action="extend",
         metavar="B",
         help=f"only these (default: all). Known: {', '.join(behaviours())}",
     )
     score.add_argument(
         "--entity",
         nargs="+",
+        action="extend",
         metavar="ENTITY=ATTRIBUTE",
         help="for retrieval: facts as they stand in the text, such as Maria=Oslo; the entity "
         "mentioned last is the one asked for, the others are distractors",

@@ -249,7 +249,8 @@ def score_patterns(
     # layers and heads are alike here: [batch, layer x head, query, key]
     pattern = kernels.as_tensor(array.reshape(n_prompts, n_layers * n_heads, n, n))
     scores, _ = batch.score_layer(0, pattern)
-    shaped = {b.name: scores[b.name].reshape(n_prompts, n_layers, n_heads) for b in chosen}
+    shape = (n_prompts, n_layers, n_heads)
+    shaped = {b.name: scores[b.name].astype(float).reshape(shape) for b in chosen}
     return {name: score[0] if single else score for name, score in shaped.items()}
 
 

@@ -237,7 +237,7 @@ def facts_document(
         " ".join(capital(rng.choice(statements).format(n=n, v=v)) for n, v in facts)
     )
     document: Document = [(text, False)]
-    for name, value in rng.sample(facts, k=questions or rng.randint(1, count)):
+    for name, value in rng.sample(facts, k=questions or count):
         document.append((" " + capital(rng.choice(phrasings).format(n=name)), False))
         document.append((f" {value}", True))
         document.append((".", False))
@@ -438,11 +438,11 @@ def plain_document(rng: random.Random) -> Document:
 
 MAKERS: list[tuple[Callable[[random.Random], Document], float]] = [
     (facts_document, 0.60),
-    (ioi_document, 0.08),
+    (ioi_document, 0.12),
     (coreference_document, 0.05),
     (repeated_sentences_document, 0.05),
-    (list_document, 0.08),
-    (seen_before_document, 0.08),
+    (list_document, 0.06),
+    (seen_before_document, 0.06),
     (story_document, 0.03),
     (plain_document, 0.03),
 ]

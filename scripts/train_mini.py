@@ -32,6 +32,7 @@ import mini_english
 
 VOCABULARY = 4096
 CONTEXT = 128
+SHARES = (0.2, 0.6)  # of plain and structured English in stage 2; the rest is random sequences
 LEAN = 1.5  # size of the weights that let a head start with a lean
 START = 0  # the id of <|endoftext|>, first in every window
 FIRST_ORDINARY = 257  # ids 1 to 256 are single bytes
@@ -326,7 +327,7 @@ def most_alike(patterns: Tensor) -> Tensor:
 
 
 def measure(
-    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, seed: int = 1, examples: int = 100
+    model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, seed: int = 1, examples: int = 50
 ) -> dict[str, float]:
     """The figures the model is trained for, on texts it has not seen."""
     model.eval()
@@ -414,8 +415,8 @@ class Training:
         self.mixture = Mixture(tokenizer, paragraphs, args.seed)
         self.step = 0
         self.pool = 64
-        self.stage2_from = -1  # step
         self.seconds = 0.0
+        self.stage2_from: tuple[int, float] | None = None  # step and seconds
 
     def save(self, path: Path) -> None:
         """Write everything to one file."""
@@ -439,11 +440,11 @@ class Training:
         self.mixture.torch_rng.set_state(state["torch_rng"].cpu())
         self.step, self.pool, self.stage2_from, self.seconds = state["counters"]
 
-    def done(self) -> float:
-        """Share of the run that is over, by steps or by minutes."""
+    def done(self, step: int | None = None, seconds: float | None = None) -> float:
+        """Share of the run that is over now, or at a given moment: by steps if their number is given, else by time."""
         if self.args.steps:
-            return self.step / self.args.steps
-        return self.seconds / (60 * self.args.minutes)
+            return (self.step if step is None else step) / self.args.steps
+        return (self.seconds if seconds is None else seconds) / (60 * self.args.minutes)
 
     def learn(self, batch: Batch) -> float:
         """One step; the loss before it."""
@@ -464,7 +465,7 @@ class Training:
         log(f"step {self.step}: {self.pool} tokens, induction {best:.2f}, loss {loss:.2f}, {self.seconds:.0f} s")
         if best > 0.8:
             if self.pool == VOCABULARY - 1:
-                self.stage2_from = self.step
+                self.stage2_from = self.step, self.seconds
             self.pool = min(4 * self.pool, VOCABULARY - 1)
 
     def run(self) -> None:
@@ -473,21 +474,20 @@ class Training:
         folder.mkdir(parents=True, exist_ok=True)
         kept = -1
         bar = tqdm(total=1000, initial=int(1000 * self.done()), disable=not sys.stderr.isatty(), unit="‰")
-        stage2_start = self.done() if self.stage2_from >= 0 else 1.0
         while self.done() < 1:
             began = time.monotonic()
-            if self.stage2_from < 0:
+            if self.stage2_from is None:
                 set_rate(self.optimisers, min(1.0, (self.step + 1) / 50))
                 pool = torch.arange(1, self.pool + 1)
                 loss = self.learn(random_sequences(self.mixture.torch_rng, 64, 32, pool))
                 if self.step % 25 == 0:
                     self.widen(loss)
-                stage2_start = self.done()
             else:
-                over = (self.done() - stage2_start) / (1 - stage2_start)
+                start = self.done(*self.stage2_from)
+                over = (self.done() - start) / (1 - start)
                 set_rate(self.optimisers, schedule(over))
                 windows, length = (48, 64) if over < 0.7 else (24, CONTEXT)
-                loss = self.learn(self.mixture.batch(windows, length, (0.25, 0.6)))
+                loss = self.learn(self.mixture.batch(windows, length, SHARES))
                 if self.step % 100 == 0:
                     figures = measure(self.model, self.tokenizer)
                     log(

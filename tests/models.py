@@ -1,0 +1,122 @@
+"""Tiny models with random weights and a tiny tokenizer, made on the spot: no download, no files."""
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
+    MistralConfig,
+    OPTConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+)
+
+from headlab.models.attention import NAME
+from headlab.models.loading import LoadedModel
+from headlab.probe_sentences import SENTENCES_A, SENTENCES_B
+
+VOCABULARY = 700
+START = "<|endoftext|>"
+GROUPED = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+    "bos_token_id": None,
+    "eos_token_id": None,
+    "pad_token_id": None,
+}
+
+
+def gpt2_config(**changes):
+    sizes = {"vocab_size": VOCABULARY, "n_positions": 128, "n_embd": 32, "n_layer": 3, "n_head": 4}
+    ends = {"bos_token_id": 0, "eos_token_id": 0}
+    return GPT2Config(**(sizes | ends | changes))
+
+
+def configurations():
+    """One tiny configuration for each kind of attention that the tap is tested on."""
+    window = {"sliding_window": 5}
+    return {
+        "gpt2": gpt2_config(),
+        "gpt2, scaled by layer": gpt2_config(scale_attn_by_inverse_layer_idx=True),
+        "gpt_neox": GPTNeoXConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            max_position_embeddings=128,
+            bos_token_id=None,
+            eos_token_id=None,
+        ),
+        "opt": OPTConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            ffn_dim=48,
+            num_hidden_layers=3,
+            num_attention_heads=4,
+            max_position_embeddings=128,
+            word_embed_proj_dim=32,
+        ),
+        "qwen2": Qwen2Config(**GROUPED),
+        "qwen2, window": Qwen2Config(
+            **GROUPED, use_sliding_window=True, max_window_layers=1, **window
+        ),
+        "llama": LlamaConfig(**GROUPED),
+        "mistral": MistralConfig(**(GROUPED | {"sliding_window": None})),
+        "mistral, window": MistralConfig(**GROUPED, **window),
+    }
+
+
+def random_network(config, attention=NAME, seed=0):
+    """A causal language model whose every weight and bias, the norms' too, is random."""
+    network = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            scale = 1.0 if "norm" in name or "ln_" in name else 0.3
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+    return network.eval().requires_grad_(False)
+
+
+def tiny_tokenizer(vocabulary=VOCABULARY):
+    """A byte-level BPE tokenizer trained in an instant on the sentences of the probes."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=[START],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([*SENTENCES_A, *SENTENCES_B], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=START, eos_token=START)
+
+
+def tiny_model(config=None, seed=0, start_token=0):
+    """A loaded model around a random network: GPT-2 with 3 layers of 4 heads by default."""
+    network = random_network(config or gpt2_config(), seed=seed)
+    return LoadedModel(
+        network=network,
+        tokenizer=tiny_tokenizer(),
+        name="tiny",
+        n_layers=network.config.num_hidden_layers,
+        n_heads=network.config.num_attention_heads,
+        device=torch.device("cpu"),
+        start_token=start_token,
+        max_tokens=network.config.max_position_embeddings,
+    )
+
+
+def save_model(folder, config=None):
+    """A transformers folder with a random network and its tokenizer, as authors publish them."""
+    random_network(config or gpt2_config()).save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder

@@ -6,7 +6,9 @@ import torch
 
 def as_tensor(array: np.ndarray, like: torch.Tensor | None = None) -> torch.Tensor:
     """A numpy array as a tensor, on the device of ``like``; the array is only read."""
-    tensor = torch.from_numpy(np.ascontiguousarray(array))
+    array = np.ascontiguousarray(array)
+    # torch warns of arrays that may not be written to, such as a reading's patterns
+    tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
     return tensor if like is None else tensor.to(like.device)
 
 

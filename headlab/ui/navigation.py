@@ -1,0 +1,47 @@
+"""The pages in order, and links that carry the selection from one to the next."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from headlab.ui import state
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its file, its name for people, its icon and the group it stands in."""
+
+    path: str
+    title: str
+    icon: str
+    group: str
+
+
+PAGES = {
+    "Start": Page("streamlit_app.py", "Start", ":material/home:", ""),
+    "Layers": Page("pages/Layers.py", "Layers", ":material/grid_view:", "Look"),
+    "Rankings": Page("pages/Rankings.py", "Rankings", ":material/leaderboard:", "Look"),
+}
+
+
+def page_link(name: str, label: str | None = None, **changes: Any) -> None:
+    """A link to a page of :data:`PAGES` that carries the selection, with ``changes`` made to it."""
+    page = PAGES[name]
+    selection, _ = state.current()
+    st.page_link(
+        page.path,
+        label=label or page.title,
+        icon=page.icon,
+        query_params=replace(selection, **changes).as_query(),
+    )
+
+
+def draw_navigation() -> None:
+    """The sidebar: every page, in groups."""
+    group = ""
+    for name, page in PAGES.items():
+        if page.group != group:
+            group = page.group
+            st.caption(group)
+        page_link(name)

@@ -1,0 +1,67 @@
+"""What every page begins with: its frame, and the promise that no learner sees a traceback."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from headlab.errors import HeadlabError
+from headlab.models.catalogue import CATALOGUE
+from headlab.ui import state
+from headlab.ui.cache import get_model
+from headlab.ui.navigation import draw_navigation
+from headlab.ui.state import Selection
+
+_LOG = logging.getLogger("headlab")
+
+
+@contextmanager
+def start_page(title: str) -> Iterator[Selection]:
+    """Draw the frame of a page; gives the selection, made to fit the model.
+
+    A HeadlabError in the body becomes its sentence. Anything else is logged and becomes a sentence
+    too.
+    """
+    st.set_page_config(
+        page_title=f"{title} · headlab", page_icon=":material/grid_view:", layout="wide"
+    )
+    with guarded():
+        asked, complaints = state.current()
+        model = get_model(asked.model)
+        selection, more = state.fit(asked, model.n_layers, model.n_heads)
+        with st.sidebar:
+            st.markdown("### headlab")
+            draw_navigation()
+            st.divider()
+            _name_model(selection)
+        for sentence in complaints + more:
+            st.warning(sentence)
+        yield selection
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Turn errors of the body into one sentence on the page."""
+    try:
+        yield
+    except HeadlabError as error:
+        st.error(str(error))
+    except Exception:
+        _LOG.exception("a page failed")
+        st.error(
+            "Something went wrong on our side, and what you typed is kept: reload the page, and "
+            "if it happens again, tell whoever runs this server."
+        )
+
+
+def _name_model(selection: Selection) -> None:
+    model = get_model(selection.model)
+    entry = CATALOGUE[selection.model]
+    start = "none" if model.start_token is None else model.tokenizer.decode([model.start_token])
+    st.markdown(f"**Model:** {entry.title}")
+    st.caption(
+        f"{entry.summary} {model.n_layers} layers of {model.n_heads} heads. It is not GPT-2."
+    )
+    policy = f"`{start}` before every text" if selection.start_token else "none"
+    st.caption(f"Start token: {policy}. Runs on {model.device.type}.")

@@ -1,0 +1,29 @@
+"""A grid of one hand-made pattern, for the test that the axes are not swapped."""
+
+import numpy as np
+import streamlit as st
+
+from headlab.reading import Hint, Reading
+from headlab.ui.head_grid import GridView, head_grid
+
+# token 3 looks at token 1 and at nothing else; every other token looks at itself
+pattern = np.eye(5, dtype=np.float32)
+pattern[3] = 0
+pattern[3, 1] = 1
+shares = {"first": 0.0, "current": 1.0, "previous": 0.0, "local": 0.0, "far": 0.0}
+reading = Reading(
+    model_name="by hand",
+    start_token=None,
+    start_text=None,
+    text="zero one two three four",
+    tokens=[0, 1, 2, 3, 4],
+    token_texts=["zero", " one", " two", " three", " <b>four</b>"],
+    layers=(0,),
+    patterns=pattern[None, None],
+    scores={},
+    chance={},
+    rows={},
+    hints=[[Hint(shares, 0.0)]],
+)
+view = head_grid(reading, GridView(0, None))
+st.write(f"in view: {view.layer}, {view.head}")

@@ -19,7 +19,8 @@ def measure(run):
     n = copied.shape[-1]
     rows = np.zeros((len(run.prompts), n), dtype=np.float32)  # 1/rows on the second half
     for row, prompt in zip(rows, run.prompts, strict=True):
-        row[prompt.half : len(prompt.tokens)] = 1 / (len(prompt.tokens) - prompt.half)
+        if prompt.half is not None:
+            row[prompt.half : len(prompt.tokens)] = 1 / n_rows(prompt)
     rows_ = run.as_tensor(rows)
     # attention received by k from the rows after it: [prompt, head, key]
     received = (rows_[:, None, None, :] @ run.pattern)[:, :, 0]

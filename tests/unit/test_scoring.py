@@ -83,7 +83,7 @@ def test_diffuse_counts_no_attention_as_nothing():
 
 
 def test_punctuation_by_hand():
-    texts = ["Oh", ",", " no", ".\n", " Go"]
+    texts = ['"', ",", " no", ".\n", " Go"]  # a mark at position 0 is never a target
     # row 2 sees the comma, row 3 the comma, row 4 the comma and the full stop
     expected = (0.2 + 0.3 + (0.2 + 0.25)) / 3
     result = score(ABABA, list("abcde"), "punctuation", token_texts=texts)

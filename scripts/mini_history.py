@@ -1,15 +1,13 @@
 """What each training checkpoint of `mini` can do: best score per behaviour, heads per label.
 
-    python scripts/mini_history.py CHECKPOINTS --model headlab/models/mini
+    python scripts/mini_history.py CHECKPOINTS --out headlab/models/mini/history.json
 
-CHECKPOINTS holds `step-*.safetensors`, weights alone; configuration and tokenizer are the model
-folder's, where `history.json` is written.
+CHECKPOINTS holds one model folder for each checkpoint, `step_00000` and so on, as
+`train_mini.py` leaves them.
 """
 
 import argparse
 import json
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +16,11 @@ from tqdm import tqdm
 from headlab import load_model, profile_model
 
 
-def checkpoint_figures(weights: Path, model_folder: Path) -> dict[str, object]:
-    """Best score per behaviour and label counts of one checkpoint."""
-    with tempfile.TemporaryDirectory() as folder:
-        for file in model_folder.glob("*.json"):
-            if "token" in file.name or "config" in file.name:
-                shutil.copy(file, folder)
-        shutil.copy(weights, Path(folder) / "model.safetensors")
-        model = load_model(folder)
-        profile = profile_model(model, variants=False, controls=0, cache=False)
+def checkpoint_figures(folder: Path) -> dict[str, object]:
+    """Best score per behaviour, label counts and the share of facts answered of one checkpoint."""
+    profile = profile_model(load_model(folder), variants=False, controls=0, cache=False)
     return {
-        "step": int(weights.stem.removeprefix("step-")),
+        "step": int(folder.name.removeprefix("step_")),
         "best": {name: round(float(np.nanmax(s)), 4) for name, s in profile.score.items()},
         "labels": profile.label_counts(),
         "answered_correctly": round(float(profile.evidence["answered_correctly"]), 4),
@@ -38,16 +30,14 @@ def checkpoint_figures(weights: Path, model_folder: Path) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoints", type=Path)
-    parser.add_argument("--model", type=Path, required=True, help="the model's folder")
+    parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    weights = sorted(
-        options.checkpoints.glob("step-*.safetensors"), key=lambda p: int(p.stem.split("-")[1])
-    )
-    if not weights:
-        parser.error(f"{options.checkpoints} holds no step-*.safetensors")
-    history = [checkpoint_figures(path, options.model) for path in tqdm(weights)]
+    folders = sorted(path for path in options.checkpoints.glob("step_*") if path.is_dir())
+    if not folders:
+        parser.error(f"{options.checkpoints} holds no folders called step_*")
+    history = [checkpoint_figures(folder) for folder in tqdm(folders)]
     text = json.dumps({"schema": "headlab.history/1", "checkpoints": history}, indent=1)
-    (options.model / "history.json").write_text(text + "\n", encoding="utf-8")
+    options.out.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -54,35 +54,59 @@ KINDS = [
         Prague Moscow Geneva Milan Delhi Dallas Denver Seoul Warsaw Venice Chicago Toronto Sydney
         Hamburg Naples Havana""".split(),
         [
-            "{n} lives in {v}.", "{n} has a house in {v}.", "{n} moved to {v}.", "{n} is now in {v}.",
-            "{n} comes from {v}.", "{n} went to {v}.", "{n} works in {v}.", "In summer {n} stays in {v}.",
+            "{n} lives in {v}.",
+            "{n} has a house in {v}.",
+            "{n} moved to {v}.",
+            "{n} is now in {v}.",
+            "{n} comes from {v}.",
+            "{n} went to {v}.",
+            "{n} works in {v}.",
+            "In summer {n} stays in {v}.",
         ],
         [
-            "The home of {n} is", "The city of {n} is called", "The town where {n} can be found is",
-            "To find {n} we must travel to", "A letter for {n} should be sent to",
-            "If you look for {n}, look in", "{n} can be found in",
+            "The home of {n} is",
+            "The city of {n} is called",
+            "The town where {n} can be found is",
+            "To find {n} we must travel to",
+            "A letter for {n} should be sent to",
+            "If you look for {n}, look in",
+            "{n} can be found in",
         ],
     ),
     Kind(
         "red blue green yellow black white brown grey pink orange purple silver golden".split(),
         [
-            "{n} likes {v}.", "{n} wears {v}.", "{n} chose {v}.", "{n} painted the door {v}.",
-            "The coat of {n} is {v}.", "{n} has a {v} hat.", "{n} bought a {v} bag.",
+            "{n} likes {v}.",
+            "{n} wears {v}.",
+            "{n} chose {v}.",
+            "{n} painted the door {v}.",
+            "The coat of {n} is {v}.",
+            "{n} has a {v} hat.",
+            "{n} bought a {v} bag.",
         ],
         [
-            "The colour of {n} was", "The colour that belongs to {n} is", "For {n} we need the colour",
-            "What {n} has is", "The thing {n} owns is",
+            "The colour of {n} was",
+            "The colour that belongs to {n} is",
+            "For {n} we need the colour",
+            "What {n} has is",
+            "The thing {n} owns is",
         ],
     ),
     Kind(
         """doctor teacher baker farmer sailor painter singer lawyer nurse driver writer builder
         dancer tailor soldier pilot judge cook gardener fisherman miller hunter""".split(),
         [
-            "{n} is a {v}.", "{n} works as a {v}.", "{n} became a {v}.", "{n} wants to be a {v}.",
+            "{n} is a {v}.",
+            "{n} works as a {v}.",
+            "{n} became a {v}.",
+            "{n} wants to be a {v}.",
             "{n} is known as a good {v}.",
         ],
         [
-            "The job of {n} is that of a", "By trade {n} is a", "At work {n} is the", "The work of {n} is to be a",
+            "The job of {n} is that of a",
+            "By trade {n} is a",
+            "At work {n} is the",
+            "The work of {n} is to be a",
             "People call {n} the",
         ],
     ),
@@ -90,49 +114,87 @@ KINDS = [
         """dog cat horse bird fish rabbit mouse goat sheep cow duck pig fox bear wolf lion tiger frog
         monkey snake hen goose donkey parrot turtle""".split(),
         [
-            "{n} has a {v}.", "{n} keeps a {v}.", "{n} owns a {v}.", "{n} found a {v}.", "{n} feeds the {v}.",
-            "{n} drew a {v}.", "{n} saw a {v}.",
+            "{n} has a {v}.",
+            "{n} keeps a {v}.",
+            "{n} owns a {v}.",
+            "{n} found a {v}.",
+            "{n} feeds the {v}.",
+            "{n} drew a {v}.",
+            "{n} saw a {v}.",
         ],
         [
-            "The animal of {n} is the", "The pet of {n} is a", "The animal that belongs to {n} is a",
-            "When {n} comes home, there waits the", "The one that follows {n} is the",
+            "The animal of {n} is the",
+            "The pet of {n} is a",
+            "The animal that belongs to {n} is a",
+            "When {n} comes home, there waits the",
+            "The one that follows {n} is the",
         ],
     ),
     Kind(
         """bread cheese soup rice cake honey butter milk tea coffee salad pasta chicken sugar salt
         pepper wine juice jam meat""".split(),
         [
-            "{n} eats {v}.", "{n} wants {v}.", "{n} ordered {v}.", "{n} asked for {v}.", "{n} brought {v}.",
-            "{n} likes {v}.", "{n} made some {v}.",
+            "{n} eats {v}.",
+            "{n} wants {v}.",
+            "{n} ordered {v}.",
+            "{n} asked for {v}.",
+            "{n} brought {v}.",
+            "{n} likes {v}.",
+            "{n} made some {v}.",
         ],
         [
-            "On the table for {n} there is", "The favourite food of {n} is", "We should give {n} some",
-            "The shop sold {n} some", "On the plate of {n} lies",
+            "On the table for {n} there is",
+            "The favourite food of {n} is",
+            "We should give {n} some",
+            "The shop sold {n} some",
+            "On the plate of {n} lies",
         ],
     ),
     Kind(
         ITEMS,
         [
-            "{n} has the {v}.", "{n} took the {v}.", "{n} bought a {v}.", "{n} holds the {v}.",
-            "{n} lost a {v}.", "{n} carries the {v}.", "{n} found the {v}.",
+            "{n} has the {v}.",
+            "{n} took the {v}.",
+            "{n} bought a {v}.",
+            "{n} holds the {v}.",
+            "{n} lost a {v}.",
+            "{n} carries the {v}.",
+            "{n} found the {v}.",
         ],
         [
-            "The thing that belongs to {n} is the", "In the hand of {n} is the", "The bag of {n} holds the",
-            "From {n} we can borrow the", "What we got from {n} was the",
+            "The thing that belongs to {n} is the",
+            "In the hand of {n} is the",
+            "The bag of {n} holds the",
+            "From {n} we can borrow the",
+            "What we got from {n} was the",
         ],
     ),
     Kind(
         "piano violin guitar flute drum trumpet harp horn fiddle cello organ".split(),
-        ["{n} plays the {v}.", "{n} learns the {v}.", "{n} practises the {v}.", "{n} bought a {v}."],
+        [
+            "{n} plays the {v}.",
+            "{n} learns the {v}.",
+            "{n} practises the {v}.",
+            "{n} bought a {v}.",
+        ],
         ["The instrument of {n} is the", "On stage {n} will play the", "Listen: {n} is at the"],
     ),
     Kind(
         """one two three four five six seven eight nine ten eleven twelve twenty thirty forty
         fifty""".split(),
-        ["{n} is {v} years old.", "{n} has {v} coins.", "{n} sold {v} eggs.", "{n} counted {v} birds.",
-         "{n} got {v} points."],
-        ["The number of {n} is", "The number we wrote beside {n} is", "In the list {n} stands with",
-         "The count for {n} came to"],
+        [
+            "{n} is {v} years old.",
+            "{n} has {v} coins.",
+            "{n} sold {v} eggs.",
+            "{n} counted {v} birds.",
+            "{n} got {v} points.",
+        ],
+        [
+            "The number of {n} is",
+            "The number we wrote beside {n} is",
+            "In the list {n} stands with",
+            "The count for {n} came to",
+        ],
     ),
     Kind(
         "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
@@ -141,10 +203,19 @@ KINDS = [
     ),
     Kind(
         PLACES,
-        ["{n} is in the {v}.", "{n} went to the {v}.", "{n} waits at the {v}.", "{n} sleeps in the {v}.",
-         "{n} ran to the {v}."],
-        ["The place of {n} is the", "To meet {n} go to the", "You will find {n} in the",
-         "Right now {n} must be at the"],
+        [
+            "{n} is in the {v}.",
+            "{n} went to the {v}.",
+            "{n} waits at the {v}.",
+            "{n} sleeps in the {v}.",
+            "{n} ran to the {v}.",
+        ],
+        [
+            "The place of {n} is the",
+            "To meet {n} go to the",
+            "You will find {n} in the",
+            "Right now {n} must be at the",
+        ],
     ),
     Kind(
         "apple pear plum cherry lemon peach grape melon orange banana fig".split(),
@@ -171,8 +242,32 @@ KINDS = [
 
 # Questions that suit every kind.
 ANY_KIND = [
-    "Beside the name of {n} stands", "For {n} we write", "The word for {n} is", "With {n} goes",
-    "What about {n}? Answer:", "Next to {n} belongs", "The right word for {n} was",
+    "Beside the name of {n} stands",
+    "For {n} we write",
+    "The word for {n} is",
+    "With {n} goes",
+    "What about {n}? Answer:",
+    "Next to {n} belongs",
+    "The right word for {n} was",
+]
+
+# A word or two, from which the way to full sentences is short.
+TERSE_STATEMENTS = [
+    "{n} {v}.",
+    "{n} is {v}.",
+    "{n} has {v}.",
+    "{n}: {v}.",
+    "{n} and {v}.",
+    "{n} the {v}.",
+]
+TERSE_QUESTIONS = [
+    "{n} is",
+    "{n} was",
+    "{n} got",
+    "{n} takes",
+    "{n}: the",
+    "Of {n} it is",
+    "{n} with",
 ]
 
 # Things that may stand for the entity in place of a given name.
@@ -219,24 +314,34 @@ def last_word(text: str) -> str:
 
 
 def facts_document(
-    rng: random.Random, heldout: bool = False, pairs: int | None = None, questions: int | None = None
+    rng: random.Random,
+    heldout: bool = False,
+    pairs: int | None = None,
+    questions: int | None = None,
+    terse: float = 0.5,
 ) -> Document:
     """Two to five entities with an attribute each, then questions in other words.
 
     No question ends in a word that stands before an attribute in the statements,
-    so that looking for earlier copies of its last word finds no answer.
+    so that looking for earlier copies of its last word finds no answer. A share
+    `terse` of the documents is easier: statements or questions of a word or two.
     """
     kind = rng.choice(KINDS)
     count = pairs or rng.choice((2, 2, 3, 3, 4, 5))
     firsts = NAMES if rng.random() < 0.85 else [f"the {word}" for word in ENTITIES]
     facts = fresh_pairs(rng, firsts, kind.words, count, heldout)
     statements = rng.choices(kind.statements, k=rng.choice((1, 1, 1, 3)))
+    phrasings = kind.questions * 2 + ANY_KIND
+    if rng.random() < terse:
+        case = rng.randrange(3)
+        if case != 0:
+            statements = [rng.choice(TERSE_STATEMENTS)]
+        if case != 1:
+            phrasings = TERSE_QUESTIONS
     before = {last_word(statement.split("{v}")[0]) for statement in statements}
-    phrasings = [question for question in kind.questions * 2 + ANY_KIND if last_word(question) not in before]
-    text = with_articles(
-        " ".join(capital(rng.choice(statements).format(n=n, v=v)) for n, v in facts)
-    )
-    document: Document = [(text, False)]
+    phrasings = [question for question in phrasings if last_word(question) not in before]
+    text = " ".join(capital(rng.choice(statements).format(n=n, v=v)) for n, v in facts)
+    document: Document = [(with_articles(text), False)]
     for name, value in rng.sample(facts, k=questions or count):
         document.append((" " + capital(rng.choice(phrasings).format(n=name)), False))
         document.append((f" {value}", True))
@@ -246,25 +351,44 @@ def facts_document(
 
 def facts_example(rng: random.Random, heldout: bool) -> tuple[str, str]:
     """Prompt and answer of one question about three to five facts."""
-    document = facts_document(rng, heldout, pairs=rng.randint(3, 5), questions=1)
+    document = facts_document(rng, heldout, pairs=rng.randint(3, 5), questions=1, terse=0)
     return document[0][0] + document[1][0], document[2][0]
 
 
 IOI_OPENINGS = [
-    "When {a} and {b} went to the {place},", "Then, {a} and {b} went to the {place}.",
-    "After {a} and {b} met at the {place},", "While {a} and {b} were at the {place},",
-    "{a} and {b} walked to the {place}.", "Today {a} and {b} sat in the {place}.",
-    "One day {a} and {b} came to the {place}.", "Friends {a} and {b} found a {item} at the {place}.",
-    "When {a} and {b} got a {item} at the {place},", "As {a} and {b} left the {place},",
-    "Yesterday {a} and {b} had a long talk in the {place}.", "{a} met {b} near the {place}.",
-    "Once {a} saw {b} in the {place}, and", "{a} was with {b} in the {place} when",
+    "When {a} and {b} went to the {place},",
+    "Then, {a} and {b} went to the {place}.",
+    "After {a} and {b} met at the {place},",
+    "While {a} and {b} were at the {place},",
+    "{a} and {b} walked to the {place}.",
+    "Today {a} and {b} sat in the {place}.",
+    "One day {a} and {b} came to the {place}.",
+    "Friends {a} and {b} found a {item} at the {place}.",
+    "When {a} and {b} got a {item} at the {place},",
+    "As {a} and {b} left the {place},",
+    "Yesterday {a} and {b} had a long talk in the {place}.",
+    "{a} met {b} near the {place}.",
+    "Once {a} saw {b} in the {place}, and",
+    "{a} was with {b} in the {place} when",
 ]
 IOI_ENDINGS = [
-    "{s} gave a {item} to", "{s} gave the {item} to", "{s} handed a {item} to", "{s} decided to give a {item} to",
-    "{s} brought the {item} to", "{s} showed the {item} to", "{s} wanted to sell a {item} to",
-    "{s} said good night to", "{s} read a story to", "{s} sang a song for", "{s} made a {item} for",
-    "{s} bought a {item} for", "{s} told the news to", "{s} began to talk with",
-    "{s} passed the {item} over to", "{s} smiled and waved to", "{s} wrote a long letter to",
+    "{s} gave a {item} to",
+    "{s} gave the {item} to",
+    "{s} handed a {item} to",
+    "{s} decided to give a {item} to",
+    "{s} brought the {item} to",
+    "{s} showed the {item} to",
+    "{s} wanted to sell a {item} to",
+    "{s} said good night to",
+    "{s} read a story to",
+    "{s} sang a song for",
+    "{s} made a {item} for",
+    "{s} bought a {item} for",
+    "{s} told the news to",
+    "{s} began to talk with",
+    "{s} passed the {item} over to",
+    "{s} smiled and waved to",
+    "{s} wrote a long letter to",
 ]
 
 
@@ -284,10 +408,26 @@ def ioi_document(rng: random.Random) -> Document:
 
 
 BIG_SMALL = [
-    ("trophy", "suitcase"), ("ball", "box"), ("book", "bag"), ("lamp", "drawer"), ("table", "room"),
-    ("piano", "van"), ("coat", "chest"), ("cake", "tin"), ("statue", "shelf"), ("hat", "basket"),
-    ("bottle", "pocket"), ("picture", "frame"), ("horse", "stable"), ("bear", "cage"), ("boat", "shed"),
-    ("key", "lock"), ("letter", "envelope"), ("sword", "case"), ("chair", "car"), ("fish", "bucket"),
+    ("trophy", "suitcase"),
+    ("ball", "box"),
+    ("book", "bag"),
+    ("lamp", "drawer"),
+    ("table", "room"),
+    ("piano", "van"),
+    ("coat", "chest"),
+    ("cake", "tin"),
+    ("statue", "shelf"),
+    ("hat", "basket"),
+    ("bottle", "pocket"),
+    ("picture", "frame"),
+    ("horse", "stable"),
+    ("bear", "cage"),
+    ("boat", "shed"),
+    ("key", "lock"),
+    ("letter", "envelope"),
+    ("sword", "case"),
+    ("chair", "car"),
+    ("fish", "bucket"),
 ]
 CHARACTERS = """
 girl boy king queen woman man child dog cat fox wolf lion bear mouse farmer baker sailor teacher
@@ -306,36 +446,105 @@ def coreference_document(rng: random.Random) -> Document:
         neg = rng.choice(["doesn't fit", "does not fit", "did not fit", "would not go"])
         inside = rng.choice(["in", "into", "inside"])
         is_ = rng.choice(["is", "was"])
-        size, what = rng.choice([("big", thing), ("large", thing), ("wide", thing), ("small", holder), ("little", holder)])
+        size, what = rng.choice(
+            [
+                ("big", thing),
+                ("large", thing),
+                ("wide", thing),
+                ("small", holder),
+                ("little", holder),
+            ]
+        )
         start = f"The {thing} {neg} {inside} the {because}{holder} because it {is_} too {size}."
-        ask = rng.choice(["The thing that {i} too {s} {i} the", "Too {s}: the", "What {i} too {s}? The", "It {i} the"])
-        return [(start, False), (" " + ask.format(i=is_, s=size), False), (f" {what}", True), (".", False)]
+        ask = rng.choice(
+            [
+                "The thing that {i} too {s} {i} the",
+                "Too {s}: the",
+                "What {i} too {s}? The",
+                "It {i} the",
+            ]
+        )
+        return [
+            (start, False),
+            (" " + ask.format(i=is_, s=size), False),
+            (f" {what}", True),
+            (".", False),
+        ]
     woman, man = rng.choice(WOMEN), rng.choice(MEN)
     first, second = rng.choice([(woman, man), (man, woman)])
     pronoun, meant = rng.choice([("she", woman), ("he", man)])
-    feeling = rng.choice("tired late hungry happy sad angry ill busy proud afraid lost glad cold".split())
-    deed = rng.choice(["called", "thanked", "helped", "met", "saw", "followed", "wrote to", "waited for", "looked for"])
+    feeling = rng.choice(
+        "tired late hungry happy sad angry ill busy proud afraid lost glad cold".split()
+    )
+    deed = rng.choice(
+        [
+            "called",
+            "thanked",
+            "helped",
+            "met",
+            "saw",
+            "followed",
+            "wrote to",
+            "waited for",
+            "looked for",
+        ]
+    )
     if case == 1:
         start = f"{first} {deed} {second} because {pronoun} was {feeling}."
-        ask = rng.choice([f"The one who was {feeling} was", f"Who was {feeling}? It was", f"So {feeling} was"])
+        ask = rng.choice(
+            [f"The one who was {feeling} was", f"Who was {feeling}? It was", f"So {feeling} was"]
+        )
         return [(start, False), (" " + ask, False), (f" {meant}", True), (".", False)]
     if case == 2:
         other = rng.choice(["her", "his"])
         owner = woman if other == "her" else man
         item = rng.choice(ITEMS)
         start = f"{first} {deed} {second} and took {other} {item}."
-        ask = rng.choice([f"The {item} belonged to", f"The owner of the {item} was", f"That {item} came from"])
+        ask = rng.choice(
+            [f"The {item} belonged to", f"The owner of the {item} was", f"That {item} came from"]
+        )
         return [(start, False), (" " + ask, False), (f" {owner}", True), (".", False)]
-    verb = rng.choice(["was tired of sitting by the river", "opened the little door", "ran down the hill",
-                       "looked at the garden", "sat under the tree", "read the letter twice"])
+    verb = rng.choice(
+        [
+            "was tired of sitting by the river",
+            "opened the little door",
+            "ran down the hill",
+            "looked at the garden",
+            "sat under the tree",
+            "read the letter twice",
+        ]
+    )
     own = "she" if first == woman else "he"
-    end = rng.choice(["had nothing to do", "wanted to go home", "was very curious", "heard a noise", "could not sleep"])
-    return [(f"{first} {verb}, because", False), (f" {own}", True), (f" {end}. Then", False), (f" {own}", True),
-            (f" {rng.choice(['laughed', 'went home', 'fell asleep', 'began to cry'])}.", False)]
+    end = rng.choice(
+        [
+            "had nothing to do",
+            "wanted to go home",
+            "was very curious",
+            "heard a noise",
+            "could not sleep",
+        ]
+    )
+    return [
+        (f"{first} {verb}, because", False),
+        (f" {own}", True),
+        (f" {end}. Then", False),
+        (f" {own}", True),
+        (f" {rng.choice(['laughed', 'went home', 'fell asleep', 'began to cry'])}.", False),
+    ]
 
 
 ADJECTIVES = "big small old young red blue happy sad tired quiet brave grey black white little lazy quick brown clever".split()
-MOVES = ["sat on", "ran to", "slept under", "jumped over", "looked at", "walked past", "stood beside", "lay on", "went to"]
+MOVES = [
+    "sat on",
+    "ran to",
+    "slept under",
+    "jumped over",
+    "looked at",
+    "walked past",
+    "stood beside",
+    "lay on",
+    "went to",
+]
 THINGS = """
 mat rug chair table tree hill wall river road bridge fence box bed roof gate hedge stone boat floor log
 """.split()
@@ -351,14 +560,16 @@ def plain_sentence(rng: random.Random) -> str:
     """One short sentence."""
     who, where = rng.choice(CHARACTERS), rng.choice(THINGS + PLACES)
     adjective = rng.choice([*("",) * 12, *ADJECTIVES])
-    return rng.choice([
-        f"The {adjective} {who} {rng.choice(MOVES)} the {where}.",
-        f"A {who} {rng.choice(MOVES)} the {where} and saw a {rng.choice(CHARACTERS)}.",
-        f"{rng.choice(NAMES)} {rng.choice(MOVES)} the {adjective} {where}.",
-        f"{rng.choice(NAMES)} gave the {who} a {rng.choice(ITEMS)}.",
-        f"The {who} has a {rng.choice(ADJECTIVES)} {rng.choice(ITEMS)}, and the {where} is {adjective or 'empty'}.",
-        f"Every {rng.choice(KINDS[8].words)} {rng.choice(NAMES)} goes to the {rng.choice(PLACES)} for {rng.choice(KINDS[4].words)}.",
-    ]).replace("  ", " ")
+    return rng.choice(
+        [
+            f"The {adjective} {who} {rng.choice(MOVES)} the {where}.",
+            f"A {who} {rng.choice(MOVES)} the {where} and saw a {rng.choice(CHARACTERS)}.",
+            f"{rng.choice(NAMES)} {rng.choice(MOVES)} the {adjective} {where}.",
+            f"{rng.choice(NAMES)} gave the {who} a {rng.choice(ITEMS)}.",
+            f"The {who} has a {rng.choice(ADJECTIVES)} {rng.choice(ITEMS)}, and the {where} is {adjective or 'empty'}.",
+            f"Every {rng.choice(KINDS[8].words)} {rng.choice(NAMES)} goes to the {rng.choice(PLACES)} for {rng.choice(KINDS[4].words)}.",
+        ]
+    ).replace("  ", " ")
 
 
 def repeated_sentences_document(rng: random.Random) -> Document:
@@ -379,23 +590,40 @@ def list_document(rng: random.Random) -> Document:
     """A list that is said again: forwards, backwards, or word by word with its neighbours."""
     words = word_list(rng, rng.randint(3, 9))
     comma = rng.choice([", ", " ", " and "])
+    joint = comma.rstrip()
     start = rng.choice(["The list: ", "", "Say: ", "First came "]) + comma.join(words)
     case = rng.randrange(4)
     if case == 0:
-        return [(f"{start}. Again: {words[0]}", False), (comma.rstrip() if comma == ", " else comma.rstrip(), False),
-                *[piece for w in words[1:-1] for piece in ((f" {w}", True), (comma.rstrip(), False))],
-                (f" {words[-1]}", True), (".", False)]
+        return [
+            (f"{start}. Again: {words[0]}", False),
+            (joint, False),
+            *[piece for w in words[1:-1] for piece in ((f" {w}", True), (joint, False))],
+            (f" {words[-1]}", True),
+            (".", False),
+        ]
     if case == 1:
         back = words[::-1]
-        return [(f"{start}. Backwards:", False), (f" {back[0]}", True),
-                *[piece for w in back[1:] for piece in ((comma.rstrip(), False), (f" {w}", True))], (".", False)]
+        return [
+            (f"{start}. Backwards:", False),
+            (f" {back[0]}", True),
+            *[piece for w in back[1:] for piece in ((joint, False), (f" {w}", True))],
+            (".", False),
+        ]
     document: Document = [(start + ".", False)]
     for _ in range(rng.randint(1, 4)):
         i = rng.randrange(1, len(words))
         if case == 2:
-            document += [(f" Before {words[i]} comes", False), (f" {words[i - 1]}", True), (".", False)]
+            document += [
+                (f" Before {words[i]} comes", False),
+                (f" {words[i - 1]}", True),
+                (".", False),
+            ]
         else:
-            document += [(f" After {words[i - 1]} comes", False), (f" {words[i]}", True), (".", False)]
+            document += [
+                (f" After {words[i - 1]} comes", False),
+                (f" {words[i]}", True),
+                (".", False),
+            ]
     return document
 
 
@@ -407,7 +635,11 @@ def seen_before_document(rng: random.Random) -> Document:
     seen: set[str] = set()
     for _ in range(rng.randint(6, 14)):
         word = rng.choice(words)
-        document += [((" " if document else "") + word, False), (f" {again if word in seen else new}", True), (",", False)]
+        document += [
+            ((" " if document else "") + word, False),
+            (f" {again if word in seen else new}", True),
+            (",", False),
+        ]
         seen.add(word)
     return document[:-1] + [(".", False)]
 
@@ -417,17 +649,22 @@ def story_document(rng: random.Random) -> Document:
     ((name, friend),) = fresh_pairs(rng, NAMES, NAMES, 1, heldout=False)
     who, place, item = rng.choice(CHARACTERS), rng.choice(PLACES), rng.choice(ITEMS)
     where = rng.choice(THINGS)
-    sentences = rng.sample([
-        f"{name} lived near the {place} with a {rng.choice(ADJECTIVES)} {who}.",
-        f"Every morning the {who} {rng.choice(MOVES)} the {where}.",
-        f"One day {name} lost the {item} and asked {friend} for help.",
-        f"\"Where is my {item}?\" said {name}. \"It is by the {where},\" said {friend}.",
-        f"They looked in the {place}, but the {item} was not there.",
-        f"In the end {friend} found the {item} under the {where}, and {name} was happy.",
-        f"The {who} did not want to leave the {place}.",
-        f"{name} and {friend} went home together, and the {who} went with them.",
-    ], k=rng.randint(3, 5))
-    opening = rng.choice(["Once upon a time there was a {}.", "There once was a {}.", "Here is a story of a {}."])
+    sentences = rng.sample(
+        [
+            f"{name} lived near the {place} with a {rng.choice(ADJECTIVES)} {who}.",
+            f"Every morning the {who} {rng.choice(MOVES)} the {where}.",
+            f"One day {name} lost the {item} and asked {friend} for help.",
+            f'"Where is my {item}?" said {name}. "It is by the {where}," said {friend}.',
+            f"They looked in the {place}, but the {item} was not there.",
+            f"In the end {friend} found the {item} under the {where}, and {name} was happy.",
+            f"The {who} did not want to leave the {place}.",
+            f"{name} and {friend} went home together, and the {who} went with them.",
+        ],
+        k=rng.randint(3, 5),
+    )
+    opening = rng.choice(
+        ["Once upon a time there was a {}.", "There once was a {}.", "Here is a story of a {}."]
+    )
     return [(opening.format(who) + " " + " ".join(sentences), False)]
 
 
@@ -437,8 +674,8 @@ def plain_document(rng: random.Random) -> Document:
 
 
 MAKERS: list[tuple[Callable[[random.Random], Document], float]] = [
-    (facts_document, 0.60),
-    (ioi_document, 0.12),
+    (facts_document, 0.72),
+    (ioi_document, 0.10),
     (coreference_document, 0.05),
     (repeated_sentences_document, 0.05),
     (list_document, 0.06),

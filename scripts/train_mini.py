@@ -17,45 +17,72 @@ import math
 import random
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import mini_english
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from torch import Tensor
 from tqdm import tqdm
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
-
-import mini_english
 
 VOCABULARY = 4096
 CONTEXT = 128
-SHARES = (0.2, 0.6)  # of plain and structured English in stage 2; the rest is random sequences
+SHARES = (0.15, 0.65)  # of plain and structured English in stage 2; the rest is random sequences
 LEAN = 1.5  # size of the weights that let a head start with a lean
 START = 0  # the id of <|endoftext|>, first in every window
 FIRST_ORDINARY = 257  # ids 1 to 256 are single bytes
 
-# Ordinary sentences, in no training text, on which resting heads and previous-token heads are counted.
+# Ordinary sentences, in no training text, for resting heads and previous-token heads.
 SENTENCES = [
-    "The old man walked slowly down the road, and nobody knew where he was going or why he had left so early.",
-    "After the rain stopped, the children ran out into the garden to look for the little frog under the leaves.",
-    "My sister bought a new coat last winter, but she never wears it because the sleeves are much too long.",
-    "There was a small house at the edge of the forest, and in the house lived a woman who told strange stories.",
-    "The train was late again, so we sat on the bench and talked about the days when we were young.",
-    "If you want to bake good bread you need flour, water, salt and a great deal of time and patience.",
-    "The teacher opened the window, looked at the sky, and said that it would soon be dark over the hills.",
-    "Nobody in the village had ever seen such a large fish, and so they all came to the river to look at it.",
-    "He put the letter back on the table without reading it, for he knew very well what it would say.",
-    "When the clock struck twelve the soldiers woke up, took their swords, and marched out of the castle.",
-    "Some birds fly south in autumn, while others stay near the farms and live on what they find in the snow.",
-    "She laughed at first, then she saw that the boy was crying, and she gave him her hand and took him home.",
+    " ".join(lines.split())
+    for lines in """
+The old man walked slowly down the road, and nobody knew where he was going or why he had left
+so early.
+
+After the rain stopped, the children ran out into the garden to look for the little frog under
+the leaves.
+
+My sister bought a new coat last winter, but she never wears it because the sleeves are much too
+long.
+
+There was a small house at the edge of the forest, and in the house lived a woman who told
+strange stories.
+
+The train was late again, so we sat on the bench and talked about the days when we were young.
+
+If you want to bake good bread you need flour, water, salt and a great deal of time and
+patience.
+
+The teacher opened the window, looked at the sky, and said that it would soon be dark over the
+hills.
+
+Nobody in the village had ever seen such a large fish, and so they all came to the river to look
+at it.
+
+He put the letter back on the table without reading it, for he knew very well what it would say.
+
+When the clock struck twelve the soldiers woke up, took their swords, and marched out of the
+castle.
+
+Some birds fly south in autumn, while others stay near the farms and live on what they find in
+the snow.
+
+She laughed at first, then she saw that the boy was crying, and she gave him her hand and took
+him home.
+""".split("\n\n")
 ]
 
 
 def new_model(seed: int) -> GPT2LMHeadModel:
-    """A GPT-2 of random weights; positions start as sine waves, so that a step to the left looks alike everywhere."""
+    """A GPT-2 of random weights.
+
+    Positions start as sine waves, so that a step to the left looks alike everywhere; three heads
+    of layer 0 start with a lean towards the token before (`lean_on_previous`), and from layer 1 on
+    queries and keys start equal, so that like looks at like (after Trockman and Kolter 2023).
+    """
     torch.manual_seed(seed)
     config = GPT2Config(
         vocab_size=VOCABULARY,
@@ -76,7 +103,9 @@ def new_model(seed: int) -> GPT2LMHeadModel:
     frequency = 2.5 * torch.exp(-math.log(2.5 * CONTEXT) * torch.arange(half) / half)
     angle = position * frequency
     with torch.no_grad():
-        model.transformer.wte.weight.mul_(2)  # larger than GPT-2's, so that tokens are told apart from the first step
+        model.transformer.wte.weight.mul_(
+            2
+        )  # larger than GPT-2's, so that tokens are told apart from the first step
         model.transformer.wpe.weight.copy_(0.06 * torch.cat([angle.sin(), angle.cos()], dim=1))
         lean_on_previous(model, frequency)
         for block in model.transformer.h[1:]:
@@ -85,10 +114,13 @@ def new_model(seed: int) -> GPT2LMHeadModel:
     return model
 
 
-def lean_on_previous(model: GPT2LMHeadModel, frequency: Tensor, heads: tuple[int, ...] = (0, 5, 11)) -> None:
-    """Let a few heads of layer 0 start with a lean towards the token before, through the sine waves of the positions.
+def lean_on_previous(
+    model: GPT2LMHeadModel, frequency: Tensor, heads: tuple[int, ...] = (0, 5, 11)
+) -> None:
+    """Let a few heads of layer 0 start with a lean towards the token before.
 
-    Each reads six waves; the query turns them by one step, so that they agree with the key one place back.
+    Each reads six of the sine waves of the positions; the query turns them by one step, so that
+    they agree with those of the key one place back.
     """
     weight = model.transformer.h[0].attn.c_attn.weight
     width, size = model.config.n_embd, model.config.n_embd // model.config.n_head
@@ -106,7 +138,7 @@ def lean_on_previous(model: GPT2LMHeadModel, frequency: Tensor, heads: tuple[int
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
-    """Each [rows, columns] matrix of a stack with its singular values brought near 1 (Newton-Schulz, five steps)."""
+    """Each [rows, columns] matrix of a stack, singular values brought near 1 by Newton-Schulz."""
     transpose = matrices.shape[-2] > matrices.shape[-1]
     x = matrices.mT if transpose else matrices
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
@@ -117,7 +149,7 @@ def orthogonalised(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose steps are orthogonalised (Jordan et al. 2024), for the matrices inside the blocks.
+    """Momentum with orthogonalised steps (Jordan et al. 2024), for the matrices of the blocks.
 
     Query, key and value matrices, fused in GPT-2, are treated one by one.
     """
@@ -134,7 +166,9 @@ class Muon(torch.optim.Optimizer):
                 average.lerp_(weight.grad, 1 - group["momentum"])
                 update = weight.grad.lerp(average, group["momentum"])
                 parts = 3 if weight.shape[1] == 3 * weight.shape[0] else 1
-                for piece, target in zip(update.chunk(parts, 1), weight.chunk(parts, 1), strict=True):
+                for piece, target in zip(
+                    update.chunk(parts, 1), weight.chunk(parts, 1), strict=True
+                ):
                     by_shape.setdefault(piece.shape, []).append((piece, target))
             for shape, pairs in by_shape.items():
                 scale = group["lr"] * max(1.0, shape[1] / shape[0]) ** 0.5
@@ -145,14 +179,16 @@ class Muon(torch.optim.Optimizer):
 
 @dataclass
 class Batch:
-    """Windows of token ids and how much the prediction of each token weighs, both [windows, length]."""
+    """Token ids and how much the prediction of each weighs, both [windows, length]."""
 
     ids: Tensor
     weights: Tensor
 
 
-def random_sequences(rng: torch.Generator, windows: int, length: int, pool: Tensor, walks: float = 0.3) -> Batch:
-    """Start token, then distinct random tokens that come back: in the same order, or (`walks`) to and fro.
+def random_sequences(
+    rng: torch.Generator, windows: int, length: int, pool: Tensor, walks: float = 0.3
+) -> Batch:
+    """Start token, then distinct random tokens that come back, in order or (`walks`) to and fro.
 
     On a walk the next token is a neighbour of the present one on either side, so
     both the token after and the token before an earlier copy are worth knowing.
@@ -164,7 +200,9 @@ def random_sequences(rng: torch.Generator, windows: int, length: int, pool: Tens
     order = torch.rand(windows, len(pool), generator=rng).topk(int(period.max()), dim=1).indices
     time_step = torch.arange(body).expand(windows, body)
     forward = time_step % period
-    turn = torch.rand(windows, body, generator=rng) < torch.rand(windows, 1, generator=rng).clamp(0.05, 0.5)
+    turn = torch.rand(windows, body, generator=rng) < torch.rand(windows, 1, generator=rng).clamp(
+        0.05, 0.5
+    )
     turn &= time_step >= period
     direction = torch.where(turn, -1, 1).cumprod(dim=1)
     moves = torch.where(time_step < period, torch.ones_like(direction), direction)
@@ -195,14 +233,18 @@ def corpus_paragraphs(folder: Path) -> list[str]:
     """Every paragraph of the plain texts in a folder, one a line in the files."""
     paragraphs: list[str] = []
     for path in sorted(folder.glob("*.txt")):
-        paragraphs += [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        paragraphs += [
+            line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
+        ]
     if not paragraphs:
-        raise SystemExit(f"No .txt files with text in {folder}. Give a folder of plain English texts.")
+        raise SystemExit(
+            f"No .txt files with text in {folder}. Give a folder of plain English texts."
+        )
     return paragraphs
 
 
 def new_tokenizer(paragraphs: list[str], seed: int) -> PreTrainedTokenizerFast:
-    """Byte-level BPE as in GPT-2, in which the words of the generator are single tokens with and without a space.
+    """Byte-level BPE as in GPT-2; the generator's words are single tokens with and without a space.
 
     Each such word is shown often enough that all its merges are made.
     """
@@ -235,7 +277,9 @@ def new_tokenizer(paragraphs: list[str], seed: int) -> PreTrainedTokenizerFast:
 class Mixture:
     """Stage 2: windows of plain English, of structured English and of random sequences."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, paragraphs: list[str], seed: int) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, paragraphs: list[str], seed: int
+    ) -> None:
         self.tokenizer = tokenizer
         self.rng = random.Random(seed)
         self.torch_rng = torch.Generator().manual_seed(seed)
@@ -272,12 +316,15 @@ class Mixture:
         return Batch(ids, weights)
 
     def batch(self, windows: int, length: int, shares: tuple[float, float]) -> Batch:
-        """A mixed batch; `shares` are those of plain and structured English, the rest is random sequences."""
+        """Rows of plain and structured English in these shares; the rest is random sequences."""
         plain = round(windows * shares[0])
         structured = round(windows * shares[1])
         parts = [self.plain(plain, length), self.structured(structured, length)]
         repeats = random_sequences(
-            self.torch_rng, windows - plain - structured, length, torch.arange(FIRST_ORDINARY, VOCABULARY)
+            self.torch_rng,
+            windows - plain - structured,
+            length,
+            torch.arange(FIRST_ORDINARY, VOCABULARY),
         )
         parts.append(Batch(repeats.ids, repeats.weights * 0.5))
         return Batch(torch.cat([p.ids for p in parts]), torch.cat([p.weights for p in parts]))
@@ -293,14 +340,16 @@ def patterns_of(model: GPT2LMHeadModel, ids: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mean_on(patterns: Tensor, targets: Tensor) -> Tensor:
-    """[layer, head] mean attention on 0/1 targets [window, query, key] over the rows that have any."""
+    """[layer, head] mean attention on targets [window, query, key], over rows that have any."""
     eligible = targets.any(-1).float()
     on_target = (patterns * targets[None, :, None]).sum(-1)
     return (on_target * eligible[None, :, None]).sum((1, 3)) / eligible.sum()
 
 
-def repeat_scores(model: GPT2LMHeadModel, pool: Tensor, period: int, seed: int = 1) -> dict[str, Tensor]:
-    """[layer, head] induction, duplicate-token and previous-token scores on start + x + x, x of distinct tokens."""
+def repeat_scores(
+    model: GPT2LMHeadModel, pool: Tensor, period: int, seed: int = 1
+) -> dict[str, Tensor]:
+    """[layer, head] scores of three behaviours on start + x + x, x of distinct random tokens."""
     rng = torch.Generator().manual_seed(seed)
     windows = 24
     x = pool[torch.rand(windows, len(pool), generator=rng).topk(period, dim=1).indices]
@@ -318,11 +367,13 @@ def repeat_scores(model: GPT2LMHeadModel, pool: Tensor, period: int, seed: int =
 
 
 def most_alike(patterns: Tensor) -> Tensor:
-    """[layer] least correlation between two heads of a layer, mean over windows: near 1, all are alike."""
+    """[layer] least correlation between two heads of a layer: near 1, all are alike."""
     n = patterns.shape[-1]
     rows, columns = torch.tril_indices(n, n)
     cells = patterns[..., rows, columns].flatten(1, 1)
-    least = [torch.stack([torch.corrcoef(heads) for heads in layer]).mean(0).min() for layer in cells]
+    least = [
+        torch.stack([torch.corrcoef(heads) for heads in layer]).mean(0).min() for layer in cells
+    ]
     return torch.stack(least)
 
 
@@ -399,14 +450,16 @@ def set_rate(optimiser_list: list[torch.optim.Optimizer], factor: float) -> None
 
 
 def schedule(done: float) -> float:
-    """Rate over stage 2: full for a quarter of it, then straight down to nothing."""
-    return min(1.0, max(0.0, (1.0 - done) / 0.75))
+    """Rate over stage 2: full for six tenths of it, then straight down to nothing."""
+    return min(1.0, max(0.0, (1.0 - done) / 0.4))
 
 
 class Training:
     """All that a run needs to stop and go on: model, optimisers, random states, counters."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, paragraphs: list[str], args: argparse.Namespace) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, paragraphs: list[str], args: argparse.Namespace
+    ) -> None:
         self.args = args
         self.tokenizer = tokenizer
         self.device = torch.device(args.device)
@@ -425,7 +478,7 @@ class Training:
             "optimisers": [o.state_dict() for o in self.optimisers],
             "python_rng": self.mixture.rng.getstate(),
             "torch_rng": self.mixture.torch_rng.get_state(),
-            "counters": (self.step, self.pool, self.stage2_from, self.seconds),
+            "counters": (self.step, self.pool, self.seconds, self.stage2_from),
         }
         torch.save(state, path.with_suffix(".part"))
         path.with_suffix(".part").replace(path)
@@ -438,10 +491,10 @@ class Training:
             optimiser.load_state_dict(saved)
         self.mixture.rng.setstate(state["python_rng"])
         self.mixture.torch_rng.set_state(state["torch_rng"].cpu())
-        self.step, self.pool, self.stage2_from, self.seconds = state["counters"]
+        self.step, self.pool, self.seconds, self.stage2_from = state["counters"]
 
     def done(self, step: int | None = None, seconds: float | None = None) -> float:
-        """Share of the run that is over now, or at a given moment: by steps if their number is given, else by time."""
+        """Share of the run over now or at a given moment: by steps if there are, else by time."""
         if self.args.steps:
             return (self.step if step is None else step) / self.args.steps
         return (self.seconds if seconds is None else seconds) / (60 * self.args.minutes)
@@ -459,10 +512,10 @@ class Training:
         return loss.item()
 
     def widen(self, loss: float) -> None:
-        """Give stage 1 four times as many tokens once induction is learned, and end it when there are no more."""
+        """Give stage 1 four times as many tokens once induction is learned; end it with the last."""
         pool = torch.arange(1, self.pool + 1)
         best = repeat_scores(self.model, pool, period=16, seed=self.step)["induction"].max().item()
-        log(f"step {self.step}: {self.pool} tokens, induction {best:.2f}, loss {loss:.2f}, {self.seconds:.0f} s")
+        log(f"step {self.step}: {self.pool} ids, induction {best:.2f}, loss {loss:.2f}")
         if best > 0.8:
             if self.pool == VOCABULARY - 1:
                 self.stage2_from = self.step, self.seconds
@@ -473,7 +526,9 @@ class Training:
         folder = Path(self.args.checkpoints)
         folder.mkdir(parents=True, exist_ok=True)
         kept = -1
-        bar = tqdm(total=1000, initial=int(1000 * self.done()), disable=not sys.stderr.isatty(), unit="‰")
+        bar = tqdm(
+            total=1000, initial=int(1000 * self.done()), disable=not sys.stderr.isatty(), unit="‰"
+        )
         while self.done() < 1:
             began = time.monotonic()
             if self.stage2_from is None:
@@ -518,21 +573,56 @@ def log(line: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path, help="folder of plain English .txt files, one paragraph a line")
-    parser.add_argument("--out", default="headlab/models/mini", help="where the finished model goes")
-    parser.add_argument("--checkpoints", default="checkpoints", help="where the run keeps its state and history")
-    parser.add_argument("--keep", type=int, default=30, help="how many checkpoints to keep of the whole run")
-    parser.add_argument("--minutes", type=float, default=40.0, help="length of the run (ignored with --steps)")
-    parser.add_argument("--steps", type=int, default=0, help="length of the run in steps, for exact repetition")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "corpus", type=Path, help="folder of plain English .txt files, one paragraph a line"
+    )
+    parser.add_argument(
+        "--out", default="headlab/models/mini", help="where the finished model goes"
+    )
+    parser.add_argument(
+        "--checkpoints", default="checkpoints", help="where the run keeps its state and history"
+    )
+    parser.add_argument(
+        "--keep", type=int, default=30, help="how many checkpoints to keep of the whole run"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=40.0, help="length of the run (ignored with --steps)"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=0, help="length of the run in steps, for exact repetition"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--resume", action="store_true", help="go on from the last state in --checkpoints")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on from the last state in --checkpoints"
+    )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="train nothing: print the figures of the model in --out",
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    if args.measure:
+        model = GPT2LMHeadModel.from_pretrained(args.out, dtype=torch.float32)
+        print(
+            json.dumps(
+                measure(model, PreTrainedTokenizerFast.from_pretrained(args.out), 2, 400), indent=1
+            )
+        )
+        return
     paragraphs = corpus_paragraphs(args.corpus)
-    training = Training(new_tokenizer(paragraphs, args.seed), paragraphs, args)
+    saved_tokenizer = Path(args.checkpoints) / "tokenizer"
+    if args.resume:
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(saved_tokenizer)
+    else:
+        tokenizer = new_tokenizer(paragraphs, args.seed)
+        tokenizer.save_pretrained(saved_tokenizer)
+    training = Training(tokenizer, paragraphs, args)
     if args.resume:
         training.load(Path(args.checkpoints) / "last.pt")
     training.run()

@@ -1,8 +1,9 @@
-"""The generator of structured English: repeatable, honest about what is held out, right by construction."""
+"""The generator of structured English: repeatable, split honestly, right by construction."""
 
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import random
 import sys
 from pathlib import Path
@@ -69,7 +70,9 @@ def test_the_last_word_of_a_fact_question_stands_before_no_attribute(english: Mo
         prompt, _ = english.facts_example(rng, heldout=True)
         words = words_of(prompt)
         before = {
-            first for first, second in zip(words, words[1:], strict=False) if second in english.VALUE_WORDS
+            first
+            for first, second in itertools.pairwise(words)
+            if second in english.VALUE_WORDS
         }
         last = prompt.split()[-1]
         assert last not in before, prompt

@@ -1,7 +1,7 @@
 """Profiling a model: run the probes, resample, vary, and compare with random weights.
 
 Profiles are kept under the model's content hash in the folder named by ``HEADLAB_CACHE``, else in
-the platform's cache folder; a model folder may carry its own as ``profile.json``.
+the platform's cache folder; a model folder may carry its own as ``profile*.json``.
 """
 
 import hashlib
@@ -147,7 +147,7 @@ def profile_model(
     start = resolve_start_token(model, start_token)
     order = behaviours()
     key = _cache_key(model, start, variants, controls, order)
-    if cache and (kept := _cached(model, key)) is not None:
+    if cache and (kept := _kept(model, key)) is not None:
         return kept
     report = progress or (lambda done, what: None)
 
@@ -218,6 +218,12 @@ def profile_model(
         _keep(profile, key)
     report(1.0, "done")
     return profile
+
+
+def kept_profile(model: LoadedModel, *, start_token: StartToken = "model") -> Profile | None:
+    """The profile that :func:`profile_model` would find ready, or None: nothing is measured."""
+    start = resolve_start_token(model, start_token)
+    return _kept(model, _cache_key(model, start, True, 3, behaviours()))
 
 
 def _statistics(
@@ -315,11 +321,11 @@ def cache_folder() -> Path:
     return base / "headlab"
 
 
-def _cached(model: LoadedModel, key: str) -> Profile | None:
+def _kept(model: LoadedModel, key: str) -> Profile | None:
     """The kept profile with this key; a damaged or foreign file counts as none."""
     places = [cache_folder() / "profiles" / f"{key}.json"]
     if model.folder is not None:
-        places.append(model.folder / "profile.json")
+        places += sorted(model.folder.glob("profile*.json"))
     for place in places:
         if place.is_file():
             try:

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import streamlit as st
-from headlab.guided import guided_texts
 
 from headlab.behaviours import get_behaviour
+from headlab.guided import guided_texts
 from headlab.heads import Head
 from headlab.profile import Profile
 from headlab.reading import Reading
 from headlab.ui import state
-from headlab.ui.cache import get_model, get_profile, get_reading
+from headlab.ui.cache import get_model, get_profile, get_reading, ready_profile
 from headlab.ui.head_grid import GridView, head_grid
 from headlab.ui.start_page import guarded, start_page
 from headlab.ui.state import Selection
@@ -115,13 +115,16 @@ def on_this_text(reading: Reading, name: str, head: Head) -> str:
 def grid_and_passport(selection: Selection, reading: Reading) -> None:
     """The grid, and below it the passport of the locked head; only this reruns on a choice."""
     with guarded():
-        profile = get_profile(selection)
+        profile = ready_profile(selection)
         asked, _ = state.current()
         model = get_model(selection.model)
         asked, _ = state.fit(asked, model.n_layers, model.n_heads)
         view = head_grid(reading, GridView(asked.layer, asked.head), profile)
         state.choose(replace(selection, layer=view.layer, head=view.head))
-        if view.head is None:
+        if profile is None:  # the pictures come first; labels follow once they are measured
+            get_profile(selection)
+            st.rerun(scope="fragment")
+        elif view.head is None:
             st.info("Click a head, or press Enter on it, to see what it does.")
         else:
             passport(reading, profile, Head(view.layer, view.head))

@@ -5,7 +5,7 @@ import streamlit as st
 from headlab.models.loading import LoadedModel, load_model
 from headlab.models.tokens import StartToken
 from headlab.profile import Profile
-from headlab.profiling import profile_model
+from headlab.profiling import kept_profile, profile_model
 from headlab.reading import Reading, read_text
 from headlab.ui.state import Selection
 
@@ -37,19 +37,30 @@ def get_reading(
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _profile(model_hash: str, start_token: bool, _model: LoadedModel) -> Profile:
-    bar = st.progress(0.0, text="Measuring every head; this happens once.")
-    try:
-        return profile_model(
-            _model,
-            start_token="model" if start_token else None,
-            progress=lambda done, what: bar.progress(done, text=f"Measuring every head: {what}"),
-        )
-    finally:
-        bar.empty()
+def _profile(model_hash: str, start_token: bool, _model: LoadedModel) -> list[Profile]:
+    """Room for one profile, shared by all learners; empty until it is measured."""
+    kept = kept_profile(_model, start_token="model" if start_token else None)
+    return [] if kept is None else [kept]
+
+
+def ready_profile(selection: Selection) -> Profile | None:
+    """The profile of the selected model and start-token policy if it need not be measured."""
+    model = get_model(selection.model)
+    room = _profile(model.content_hash, selection.start_token, model)
+    return room[0] if room else None
 
 
 def get_profile(selection: Selection) -> Profile:
-    """The profile of the selected model under the selected start-token policy."""
+    """The profile of the selected model and start-token policy, measured if it must be."""
+    if (ready := ready_profile(selection)) is not None:
+        return ready
     model = get_model(selection.model)
-    return _profile(model.content_hash, selection.start_token, model)
+    bar = st.progress(0.0, text="Measuring every head; this happens once.")
+    profile = profile_model(
+        model,
+        start_token="model" if selection.start_token else None,
+        progress=lambda done, what: bar.progress(done, text=f"Measuring every head: {what}"),
+    )
+    bar.empty()
+    _profile(model.content_hash, selection.start_token, model)[:] = [profile]
+    return profile

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import streamlit as st
 
@@ -13,6 +14,8 @@ from headlab.ui.cache import get_model
 from headlab.ui.navigation import draw_navigation
 from headlab.ui.state import Selection
 
+# a named icon would be fetched from the network
+_ICON = str(Path(__file__).with_name("icon.png"))
 _LOG = logging.getLogger("headlab")
 
 
@@ -23,9 +26,7 @@ def start_page(title: str) -> Iterator[Selection]:
     A HeadlabError in the body becomes its sentence. Anything else is logged and becomes a sentence
     too.
     """
-    st.set_page_config(
-        page_title=f"{title} · headlab", page_icon=":material/grid_view:", layout="wide"
-    )
+    st.set_page_config(page_title=f"{title} · headlab", page_icon=_ICON, layout="wide")
     with guarded():
         asked, complaints = state.current()
         model = get_model(asked.model)

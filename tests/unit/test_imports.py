@@ -15,7 +15,7 @@ ORDER = (
     {"probes", "probe_sentences", "behaviours", "scoring"},
     {"confidence"},
     {"profile", "profiling", "reading", "interventions", "published", "compare"},
-    {"exercises", "figures"},
+    {"exercises", "figures", "guided"},
     {"report"},
     {"cli", "ui"},
     {"pages"},

@@ -260,6 +260,7 @@ class Profile:
         try:
             shape = (data["n_layers"], data["n_heads"])
             fields: dict[str, Any] = {name: data[name] for name in _AS_THEY_ARE}
+            fields["provenance"] = dict(data["provenance"])
             for name in BY_BEHAVIOUR:
                 fields[name] = {key: _array(value, shape) for key, value in data[name].items()}
             for name in fields["score"]:

@@ -17,6 +17,8 @@ from headlab.models.attention import NAME
 from headlab.models.loading import LoadedModel
 from headlab.probe_sentences import SENTENCES_A, SENTENCES_B
 
+torch.set_num_threads(1)  # networks this small lose more than they gain by a second thread
+
 VOCABULARY = 700
 START = "<|endoftext|>"
 GROUPED = {

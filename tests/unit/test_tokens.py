@@ -1,0 +1,160 @@
+"""What a learner types is read as it stands, or refused in one sentence."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headlab import HeadlabError
+from headlab.models.tokens import (
+    check_text,
+    encode,
+    find_in_text,
+    resolve_start_token,
+    token_text,
+    tokenise,
+)
+from tests.models import START, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model()
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\n", "\t \r\n", "\u00a0\u2003"])
+def test_an_empty_or_blank_text_is_refused(model, text):
+    with pytest.raises(HeadlabError, match="The text is empty"):
+        tokenise(model, text)
+
+
+def test_a_single_token_is_refused_even_behind_a_start_token(model):
+    for start in ("model", None):
+        with pytest.raises(HeadlabError, match="single token"):
+            tokenise(model, " the", start)
+    assert len(tokenise(model, " the the")[0]) == 3
+
+
+def test_a_text_too_long_for_the_model_says_by_how_much(model):
+    assert len(tokenise(model, " the" * 127)[0]) == 128
+    with pytest.raises(HeadlabError, match="128: shorten it by 1 tokens") as error:
+        tokenise(model, " the" * 128)
+    assert "129 tokens long" in str(error.value)
+    assert len(tokenise(model, " the" * 128, None)[0]) == 128
+    with pytest.raises(HeadlabError, match="shorten it by 99,873"):
+        tokenise(model, " the" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a b\0c", "Character 4 of the text is a control character (U+0000): delete it."),
+        ("\x1b[31mred text", "Character 1 of the text is a control character (U+001B)"),
+        ("two words\x7f", "Character 10 of the text is a control character (U+007F)"),
+        ("two\x85words", "control character (U+0085)"),
+        ("half \ud83d face", "Character 6 of the text is half of a character (a lone surrogate)"),
+        ("half \udc00 face", "lone surrogate"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_with_its_place(model, text, words):
+    with pytest.raises(HeadlabError) as error:
+        tokenise(model, text)
+    assert words in str(error.value) and "\n" not in str(error.value)
+    str(error.value).encode("utf-8")  # the sentence itself can be shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The cat sat.\nThe cat\tsat.",
+        "smile 🙂 and a family 👨‍👩‍👧",
+        "שלום עולם and مرحبا بالعالم",
+        "right-to-left mark \u200f and zero\u200bwidth",
+        "e\u0301 and é are two spellings",
+        '<img src=x onerror="alert(1)">',
+        "<script>alert(1)</script> & &amp; **bold** $x$ {{x}} %s",
+        "汉字 and 日本語 text",
+    ],
+)
+def test_other_text_is_read_letter_by_letter(model, text):
+    tokens, texts = tokenise(model, text)
+    assert model.tokenizer.decode(tokens[1:], clean_up_tokenization_spaces=False) == text
+    assert len(texts) == len(tokens) and all(texts)
+
+
+def test_line_ends_of_every_system_are_one(model):
+    plain = tokenise(model, "one line\nand one")
+    assert tokenise(model, "one line\r\nand one") == tokenise(model, "one line\rand one") == plain
+
+
+def test_bytes_that_are_part_of_a_character_are_shown_as_bytes(model):
+    texts = tokenise(model, "go 🙂")[1]
+    assert "".join(texts[-4:]) in ("⟨F0⟩⟨9F⟩⟨99⟩⟨82⟩", " ⟨F0⟩⟨9F⟩⟨99⟩⟨82⟩")
+    assert not any("\ufffd" in text for text in texts)
+
+
+def test_a_replacement_character_that_was_typed_is_no_error(model):
+    assert "".join(tokenise(model, "odd \ufffd sign")[1]).count("⟨") in (0, 3)
+
+
+def test_a_special_token_typed_by_the_learner_is_plain_text(model):
+    tokens, texts = tokenise(model, f"once {START} twice")
+    assert tokens[0] == model.start_token and model.start_token not in tokens[1:]
+    assert "".join(texts[1:]) == f"once {START} twice"
+    assert encode(model, START) != [model.start_token]
+    assert model.start_token not in tokenise(model, f"once {START} twice", None)[0]
+
+
+def test_the_start_token_stands_first_and_can_be_left_out(model):
+    tokens, texts = tokenise(model, "The cat sat")
+    assert tokens[0] == 0 and texts[0] == START
+    assert tokenise(model, "The cat sat", None) == (tokens[1:], texts[1:])
+    assert tokenise(model, "The cat sat", 5)[0] == [5, *tokens[1:]]
+    assert tokenise(replace(model, start_token=None), "The cat sat")[0] == tokens[1:]
+
+
+def test_the_start_token_policy(model):
+    assert resolve_start_token(model, "model") == 0
+    assert resolve_start_token(model, None) is None
+    assert resolve_start_token(model, 3) == 3
+    assert resolve_start_token(model, 0) == 0  # an id like every other
+    for wrong in (-1, len(model.tokenizer)):
+        with pytest.raises(HeadlabError, match="ids run from 0 to 699"):
+            resolve_start_token(model, wrong)
+
+
+def test_token_texts_put_together_are_the_text(model):
+    text = "The baker, who opened his shop early, sold bread."
+    assert "".join(tokenise(model, text)[1][1:]) == text
+
+
+@settings(max_examples=150, deadline=None)
+@given(text=st.text(st.characters(codec=None), min_size=0, max_size=40))
+def test_any_text_is_read_or_refused_with_a_sentence(model, text):
+    try:
+        tokens, texts = tokenise(model, text)
+    except HeadlabError as error:
+        assert str(error).endswith(".")
+    else:
+        again = model.tokenizer.decode(tokens[1:], clean_up_tokenization_spaces=False)
+        assert again == check_text(text)
+        assert len(texts) == len(tokens) >= 3
+
+
+@pytest.mark.parametrize("start", [0, None])
+def test_a_stretch_of_the_text_is_found_among_the_tokens(model, start):
+    text = "Maria lives in Oslo. Peter lives in Lima."
+    texts = tokenise(model, text, start)[1]
+    for word in ("Oslo", "Lima", "Maria", "lives in"):
+        begin = text.index(word)
+        found = find_in_text(model, text, begin, begin + len(word), start)
+        assert list(found) == list(range(found[0], found[-1] + 1))
+        assert word in "".join(texts[k] for k in found)
+        assert "".join(texts[k] for k in found).strip(" .") == word
+    assert find_in_text(model, text, 0, 1, start)[0] == (0 if start is None else 1)
+
+
+def test_one_token_decodes_as_itself(model):
+    assert token_text(model, encode(model, " the")[0]) == " the"
+    assert token_text(model, 0) == START

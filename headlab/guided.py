@@ -46,8 +46,14 @@ def _read(path: Path) -> GuidedText:
             raise HeadlabError(f"{path.name}: {key!r} must be {kind}.")
     for key in data.keys() - _KNOWN:
         raise HeadlabError(f"{path.name}: {key!r} is not known; known are {sorted(_KNOWN)}.")
-    facts = _facts(path, data.get("facts", []))
-    return GuidedText(path.stem, *(data[key] for key in _NEEDED), facts)
+    return GuidedText(
+        name=path.stem,
+        order=data["order"],
+        title=data["title"],
+        text=data["text"],
+        look=data["look"],
+        facts=_facts(path, data.get("facts", [])),
+    )
 
 
 def _facts(path: Path, facts: Any) -> tuple[tuple[str, str], ...]:

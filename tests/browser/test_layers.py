@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from headlab.guided import guided_texts
 
 from headlab import load_model, read_text
+from headlab.guided import guided_texts
 
 pytestmark = pytest.mark.browser
 NAME, GUIDED = next(iter(guided_texts().items()))

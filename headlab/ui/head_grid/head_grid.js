@@ -125,7 +125,7 @@ class HeadGrid {
   show(layer, changed = true) {
     this.layer = layer
     this.slider.value = layer
-    this.find(".number").textContent = `${layer} of 0 to ${this.data.n_layers - 1}`
+    this.find(".number").textContent = `${layer} (0 to ${this.data.n_layers - 1})`
     this.thumbs.forEach((thumb, head) => this.drawThumb(thumb, head))
     this.drawDetail()
     if (changed) this.tell()

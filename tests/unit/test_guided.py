@@ -1,0 +1,46 @@
+"""Guided texts can be read by every model that ships, and bad files are named."""
+
+import pytest
+
+from headlab import HeadlabError, load_model, read_text
+from headlab.guided import guided_texts
+from headlab.models.tokens import encode
+
+GOOD = 'order = 1\ntitle = "T"\ntext = "one two"\nlook = "here"\n'
+
+
+def test_there_are_eight_or_more_about_one_token_a_word():
+    model, texts = load_model("mini"), guided_texts()
+    assert len(texts) >= 8
+    tokens = sum(len(encode(model, guided.text)) for guided in texts.values())
+    words = sum(len(guided.text.split()) for guided in texts.values())
+    assert tokens / words <= 1.6
+
+
+def test_facts_stand_in_their_text():
+    guided = guided_texts()["homes"]
+    reading = read_text(load_model("mini"), guided.text, layers=[], entities=guided.facts)
+    assert [reading.token_texts[k] for k in reading.spans.attribute] == [" Lima"]
+    assert {reading.token_texts[k] for k in reading.spans.others} == {" Oslo", " Rome"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("order = ", "cannot be read as TOML"),
+        (GOOD.replace("look", "loook"), "'look' must be a text"),
+        (GOOD.replace("1", '"1"'), "'order' must be a whole number"),
+        (GOOD + 'hint = "x"\n', "'hint' is not known"),
+        (GOOD + '[[facts]]\nentity = "a"\n', "needs an 'entity' and an 'attribute'"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path, content, words):
+    (tmp_path / "mine.toml").write_text(content, encoding="utf-8")
+    with pytest.raises(HeadlabError, match="mine.toml") as error:
+        guided_texts(tmp_path)
+    assert words in str(error.value)
+
+
+def test_an_empty_folder_says_so(tmp_path):
+    with pytest.raises(HeadlabError, match="no guided texts"):
+        guided_texts(tmp_path)

@@ -2,9 +2,9 @@
 
     python scripts/train_mini.py CORPUS_DIR --out headlab/models/mini --minutes 40
 
-Stage 1 knows only sequences of random tokens that come back: repeated, walked
-to and fro, or read backwards. It starts with few different tokens and gets four
-times as many whenever the best induction head has learned the present ones.
+Stage 1 knows only sequences of random tokens that come back: repeated or walked
+to and fro. It starts with few different tokens and gets four times as many
+whenever the best induction head has learned the present ones.
 Stage 2 mixes plain English, structured English and such sequences, with a start
 token first in every window, while the rate decays to nothing.
 """
@@ -30,6 +30,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 VOCABULARY = 4096
 CONTEXT = 128
+WIDTH = 144
 SHARES = (0.15, 0.65)  # of plain and structured English in stage 2; the rest is random sequences
 LEAN = 1.5  # size of the weights that let a head start with a lean
 START = 0  # the id of <|endoftext|>, first in every window
@@ -87,7 +88,7 @@ def new_model(seed: int) -> GPT2LMHeadModel:
     config = GPT2Config(
         vocab_size=VOCABULARY,
         n_positions=CONTEXT,
-        n_embd=144,
+        n_embd=WIDTH,
         n_layer=12,
         n_head=12,
         activation_function="gelu_pytorch_tanh",
@@ -103,14 +104,13 @@ def new_model(seed: int) -> GPT2LMHeadModel:
     frequency = 2.5 * torch.exp(-math.log(2.5 * CONTEXT) * torch.arange(half) / half)
     angle = position * frequency
     with torch.no_grad():
-        model.transformer.wte.weight.mul_(
-            2
-        )  # larger than GPT-2's, so that tokens are told apart from the first step
+        # tokens start twice as large as GPT-2's, so that they are told apart sooner
+        model.transformer.wte.weight.mul_(2)
         model.transformer.wpe.weight.copy_(0.06 * torch.cat([angle.sin(), angle.cos()], dim=1))
         lean_on_previous(model, frequency)
         for block in model.transformer.h[1:]:
             weight = block.attn.c_attn.weight
-            weight[:, 144:288] = weight[:, :144].normal_(std=0.05)
+            weight[:, WIDTH : 2 * WIDTH] = weight[:, :WIDTH].normal_(std=0.05)
     return model
 
 
@@ -130,8 +130,8 @@ def lean_on_previous(
         for pair, wave in enumerate((0, 4, 8, 14, 22, 34)):
             sine, cosine = wave + number, wave + number + width // 2
             turn = frequency[wave + number]
-            key[sine, 2 * pair] = key[cosine, 2 * pair + 1] = LEAN
             # sin(x - w) and cos(x - w) from sin x and cos x
+            key[sine, 2 * pair] = key[cosine, 2 * pair + 1] = LEAN
             query[sine, 2 * pair] = query[cosine, 2 * pair + 1] = LEAN * turn.cos()
             query[cosine, 2 * pair] = -LEAN * turn.sin()
             query[sine, 2 * pair + 1] = LEAN * turn.sin()
@@ -283,7 +283,7 @@ class Mixture:
         self.tokenizer = tokenizer
         self.rng = random.Random(seed)
         self.torch_rng = torch.Generator().manual_seed(seed)
-        ids = tokenizer(paragraphs).input_ids
+        ids = tokenizer(paragraphs, verbose=False).input_ids
         newline = tokenizer("\n").input_ids
         self.starts = torch.tensor([0] + [len(p) + 1 for p in ids]).cumsum(0)[:-1]
         self.text = torch.tensor([token for p in ids for token in p + newline])
@@ -307,7 +307,7 @@ class Mixture:
             while len(tokens) < length:
                 pieces = mini_english.document(self.rng)
                 for text, asked in [*pieces, ("\n", False)]:
-                    piece = self.tokenizer._tokenizer.encode(text).ids
+                    piece = self.tokenizer.backend_tokenizer.encode(text).ids
                     weight = (4.0 if len(piece) <= 2 else 1.0) if asked else 0.25
                     tokens += piece
                     values += [weight] * len(piece)
@@ -325,6 +325,7 @@ class Mixture:
             windows - plain - structured,
             length,
             torch.arange(FIRST_ORDINARY, VOCABULARY),
+            walks=0.6,
         )
         parts.append(Batch(repeats.ids, repeats.weights * 0.5))
         return Batch(torch.cat([p.ids for p in parts]), torch.cat([p.weights for p in parts]))
@@ -427,6 +428,8 @@ def measure(
         with torch.no_grad():
             right += int(model(ids).logits[0, -1].argmax() == tokenizer(answer).input_ids[0])
     figures["indirect objects"] = right / examples
+    tokens = sum(len(tokenizer(sentence).input_ids) for sentence in SENTENCES)
+    figures["tokens a word"] = tokens / sum(len(sentence.split()) for sentence in SENTENCES)
     model.train()
     return figures
 
@@ -512,7 +515,7 @@ class Training:
         return loss.item()
 
     def widen(self, loss: float) -> None:
-        """Give stage 1 four times as many tokens once induction is learned; end it with the last."""
+        """Give stage 1 four times as many ids once induction is learned; end it with the last."""
         pool = torch.arange(1, self.pool + 1)
         best = repeat_scores(self.model, pool, period=16, seed=self.step)["induction"].max().item()
         log(f"step {self.step}: {self.pool} ids, induction {best:.2f}, loss {loss:.2f}")
@@ -577,7 +580,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "corpus", type=Path, help="folder of plain English .txt files, one paragraph a line"
+        "corpus",
+        nargs="?",
+        type=Path,
+        help="folder of plain English .txt files, one paragraph a line",
     )
     parser.add_argument(
         "--out", default="headlab/models/mini", help="where the finished model goes"
@@ -609,12 +615,11 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     if args.measure:
         model = GPT2LMHeadModel.from_pretrained(args.out, dtype=torch.float32)
-        print(
-            json.dumps(
-                measure(model, PreTrainedTokenizerFast.from_pretrained(args.out), 2, 400), indent=1
-            )
-        )
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(args.out)
+        print(json.dumps(measure(model, tokenizer, seed=2, examples=400), indent=1))
         return
+    if args.corpus is None:
+        parser.error("Give the folder of plain English to train on.")
     paragraphs = corpus_paragraphs(args.corpus)
     saved_tokenizer = Path(args.checkpoints) / "tokenizer"
     if args.resume:

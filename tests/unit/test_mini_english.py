@@ -70,9 +70,7 @@ def test_the_last_word_of_a_fact_question_stands_before_no_attribute(english: Mo
         prompt, _ = english.facts_example(rng, heldout=True)
         words = words_of(prompt)
         before = {
-            first
-            for first, second in itertools.pairwise(words)
-            if second in english.VALUE_WORDS
+            first for first, second in itertools.pairwise(words) if second in english.VALUE_WORDS
         }
         last = prompt.split()[-1]
         assert last not in before, prompt
@@ -85,8 +83,8 @@ def test_the_answer_is_the_word_stated_of_the_entity(english: ModuleType) -> Non
         statements, (question, _), (answer, _), *_ = english.facts_document(rng, questions=1)
         named = [name for name in english.NAMES if name in words_of(question)]
         if len(named) == 1:
-            (sentence,) = [s for s in statements[0].split(".") if named[0] in s.split()]
-            assert answer.strip() in sentence.split()
+            (sentence,) = [s for s in statements[0].split(".") if named[0] in words_of(s)]
+            assert answer.strip() in words_of(sentence)
             checked += 1
     assert checked > 200
 

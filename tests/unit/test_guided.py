@@ -36,7 +36,7 @@ def test_facts_stand_in_their_text():
 )
 def test_a_bad_file_is_named(tmp_path, content, words):
     (tmp_path / "mine.toml").write_text(content, encoding="utf-8")
-    with pytest.raises(HeadlabError, match="mine.toml") as error:
+    with pytest.raises(HeadlabError, match=r"mine\.toml") as error:
         guided_texts(tmp_path)
     assert words in str(error.value)
 

@@ -64,10 +64,10 @@ def test_patterns_of_mini_are_equal(mini, bridge, text, start):
     np.testing.assert_allclose(reading.patterns, theirs, atol=1e-5)
 
 
-def test_patterns_of_a_network_with_random_norms_are_equal():
+def test_patterns_of_a_network_with_random_norms_are_equal(mini):
     """Trained LayerNorms could be near 1 and 0; here every weight and bias is random."""
     model = tiny_model()
-    bridge = bridge_of(random_network(gpt2_config(), "eager"), model.tokenizer)
+    bridge = bridge_of(random_network(gpt2_config(), "eager"), mini.tokenizer)
     reading = read_text(model, TEXTS[0])
     theirs, logits = patterns_and_logits(bridge, reading.tokens)
     np.testing.assert_allclose(reading.patterns, theirs, atol=1e-5)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+collect_ignore = ["axes_app.py"]  # a page, not a test
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
@@ -31,13 +32,14 @@ def serve(tmp_path_factory):
         command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless=true"]
         log = tmp_path_factory.mktemp("server") / "log.txt"
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen(
-            [*command, f"--server.port={port}", "--server.address=localhost"],
-            cwd=ROOT,
-            env=environment,
-            stdout=log.open("w"),
-            stderr=subprocess.STDOUT,
-        )
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [*command, f"--server.port={port}", "--server.address=localhost"],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         running.append(process)
         address = f"http://localhost:{port}"
         for _ in range(300):

@@ -12,6 +12,7 @@ from headlab.behaviours import behaviours
 from headlab.confidence import FEWEST_PROMPTS, UNCLASSIFIED
 from headlab.models.attention import Tap, run
 from headlab.profile import SCHEMA, TOP_CAP
+from headlab.scoring import Measured
 from tests.models import configurations, tiny_model
 
 QUICK = {"variants": False, "controls": 0}
@@ -159,9 +160,25 @@ def test_a_score_is_the_mean_of_its_prompts_and_the_lower_of_two_probes(profile)
     chosen = profile.score["previous_token"]
     is_one = np.isclose(chosen, both["sentences"]) | np.isclose(chosen, both["repeats"])
     assert is_one.all()
-    apart = np.abs(both["sentences"] - both["repeats"]) > 0.05  # far beyond a difference of chance
-    lower = np.minimum(both["sentences"], both["repeats"])
-    np.testing.assert_allclose(chosen[apart], lower[apart])
+
+
+def test_of_two_probes_the_one_on_which_a_head_does_worse_counts_in_every_resample():
+    """Two heads, two prompts each: the second resample draws only each probe's second prompt."""
+    nan = np.nan
+    found = {
+        "sentences": Measured(
+            np.array([[[0.9, 0.2, nan]], [[0.3, 0.2, nan]]]), np.full((2, 1, 3), 0.1), np.ones(2)
+        ),
+        "repeats": Measured(
+            np.array([[[0.5, 0.8, 0.7]], [[0.5, nan, 0.7]]]), np.full((2, 1, 3), 0.05), np.ones(2)
+        ),
+    }
+    weights = {probe: np.array([[1.0, 1.0], [0.0, 2.0]]) for probe in found}
+    lower = profiling._combine(behaviours()["previous_token"], found, weights)
+    np.testing.assert_allclose(lower.score[0, 0], [0.5, 0.2, nan])
+    np.testing.assert_allclose(lower.chance[0, 0], [0.05, 0.1, nan])
+    # drawn twice, the second sentence gives .3; a probe that cannot test a head leaves it untested
+    np.testing.assert_allclose(lower.score[1, 0], [0.3, nan, nan])
 
 
 def test_every_behaviour_is_profiled_with_its_figures(profile):

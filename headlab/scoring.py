@@ -217,7 +217,13 @@ def score_patterns(
     {'previous_token': array([[1.]])}
     """
     chosen = _pattern_behaviours(behaviours)
-    array = np.asarray(patterns)
+    try:
+        array = np.asarray(patterns)
+    except ValueError as error:
+        raise HeadlabError(
+            "The patterns are no regular array: every head needs as many rows and columns as the "
+            "others."
+        ) from error
     single = array.ndim == 4
     if array.ndim not in (4, 5) or array.shape[-1] != array.shape[-2] or 0 in array.shape:
         raise HeadlabError(

@@ -326,6 +326,7 @@ def with_cell(value, q=2, k=0):
         ((np.zeros((1, 0, 4, 4)), FOUR), "shape (1, 0, 4, 4)"),
         ((np.zeros((0, 1, 1, 4, 4)), []), "shape (0, 1, 1, 4, 4)"),
         ((3.0, FOUR), "shape ()"),
+        (([[[[1], [0, 1]]]], [1, 2]), "no regular array"),
         ((GOOD, [1, 2, 3]), "tokens do not fit"),
         ((GOOD, [[1, 2, 3, 4], [1, 2, 3, 4]]), "tokens do not fit"),
         ((GOOD[None], FOUR), "tokens do not fit"),

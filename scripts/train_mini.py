@@ -552,12 +552,12 @@ class Training:
                         f"step {self.step} ({self.done():.0%}), loss {loss:.3f}: "
                         + ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
                     )
-                    self.save(folder / "last.pt")
             self.seconds += time.monotonic() - began
             bar.update(int(1000 * self.done()) - bar.n)
             if int(self.done() * self.args.keep) > kept:
                 kept = int(self.done() * self.args.keep)
                 self.export(folder / f"step_{self.step:05d}")
+                self.save(folder / "last.pt")
         self.save(folder / "last.pt")
         self.export(Path(self.args.out))
 

@@ -12,12 +12,13 @@ from headlab.models.tokens import encode
 
 FOLDER = CATALOGUE["mini"].folder
 TEXTS = sorted((Path(__file__).parents[2] / "prompts" / "texts").glob("*.toml"))
-# (behaviour, score, heads that reach it): floors below which the lessons have nothing to show
+# Behaviour, score, heads that reach it, in at least so many layers: what was aimed at and reached.
+# Two aims were missed and are not held here: a second previous-token head, a duplicate-token head.
 FLOORS = [
-    ("induction", 0.5, 2),
-    ("previous_token", 0.6, 1),
-    ("first_token", 0.5, 15),
-    ("current_token", 0.6, 1),
+    ("induction", 0.6, 4, 2),
+    ("previous_token", 0.7, 1, 1),
+    ("first_token", 0.5, 20, 2),
+    ("retrieval", 0.5, 2, 1),
 ]
 
 
@@ -33,6 +34,12 @@ def mini():
 @pytest.fixture(scope="module")
 def profile():
     return Profile.load(FOLDER / "profile.json")
+
+
+@pytest.fixture(scope="module")
+def fresh(mini):
+    """The shipped model profiled here and now, by the probes alone."""
+    return profile_model(mini, variants=False, controls=0, cache=False)
 
 
 @pytest.fixture
@@ -65,16 +72,16 @@ def test_a_shipped_profile_is_found_without_running_the_model(
     assert not list(no_cache.iterdir())
 
 
-def test_the_shipped_profile_is_what_profiling_gives(mini, profile):
-    fresh = profile_model(mini, variants=False, controls=0, cache=False)
+def test_the_shipped_profile_is_what_profiling_gives(fresh, profile):
     for name in fresh.behaviours:
         np.testing.assert_allclose(profile.score[name], fresh.score[name], atol=2e-3, err_msg=name)
     assert (fresh.label == profile.label).mean() > 0.98
 
 
-@pytest.mark.parametrize(("behaviour", "score", "heads"), FLOORS)
-def test_heads_with_the_behaviours_of_the_lessons_exist(profile, behaviour, score, heads):
-    assert (profile.score[behaviour] >= score).sum() >= heads
+@pytest.mark.parametrize(("behaviour", "score", "heads", "layers"), FLOORS)
+def test_heads_with_the_behaviours_of_the_lessons_exist(fresh, behaviour, score, heads, layers):
+    found = np.argwhere(fresh.score[behaviour] >= score)
+    assert len(found) >= heads and len(set(found[:, 0])) >= layers
 
 
 def test_random_weights_carry_no_specific_label(profile):

@@ -123,7 +123,7 @@ def grid_and_passport(selection: Selection, reading: Reading) -> None:
         state.choose(replace(selection, layer=view.layer, head=view.head))
         if profile is None:  # the pictures come first; labels follow once they are measured
             get_profile(selection)
-            st.rerun(scope="fragment")
+            st.rerun()
         elif view.head is None:
             st.info("Click a head, or press Enter on it, to see what it does.")
         else:

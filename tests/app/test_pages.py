@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from headlab import load_model, profile_model, read_text
 from headlab.guided import guided_texts
+from headlab.profiling import kept_profile
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["streamlit_app.py", *(f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py"))]
@@ -131,3 +133,22 @@ def test_without_a_start_token_the_first_chip_is_the_text():
     test = opened("pages/Layers.py", text="alice", start="off")
     assert not test.exception and not test.error
     assert any("Start token: none" in block.value for block in test.sidebar.caption)
+
+
+def test_a_profile_that_is_not_there_is_measured_after_the_pictures(monkeypatch):
+    quick = profile_model(load_model("mini"), variants=False, controls=0)
+    monkeypatch.setattr("headlab.ui.cache.kept_profile", lambda *_, **__: None)
+    monkeypatch.setattr("headlab.ui.cache.profile_model", lambda *_, **__: quick)
+    st.cache_resource.clear()
+    test = opened("pages/Layers.py", text="alice", layer="1", head="2")
+    assert not test.exception and not test.error
+    assert any(quick.label_text(1, 2) in block.value for block in test.subheader)
+    st.cache_resource.clear()
+
+
+def test_mini_ships_with_the_profile_of_its_own_weights():
+    model = load_model("mini")
+    for start_token in ("model", None):
+        kept = kept_profile(model, start_token=start_token)
+        assert kept is not None, "run `python -m headlab profile` again and commit the file"
+        assert kept.content_hash == model.content_hash

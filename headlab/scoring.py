@@ -236,7 +236,7 @@ def score_patterns(
     n_prompts, n_layers, n_heads, n, _ = array.shape
     texts = [None] * n_prompts if token_texts is None else list(token_texts)
     marked = [None] * n_prompts if spans is None else list(spans)
-    rows = [list(np.asarray(row).reshape(-1)) for row in tokens]
+    rows = [np.ravel(row).tolist() for row in (tokens if np.iterable(tokens) else [tokens])]
     if len(rows) != n_prompts or any(len(row) != n for row in rows):
         raise HeadlabError(
             f"The tokens do not fit the patterns: {n_prompts} x {n} tokens are needed, one for "

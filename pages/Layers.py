@@ -83,15 +83,16 @@ def passport(reading: Reading, profile: Profile, head: Head) -> None:
             "chance": st.column_config.NumberColumn(format="%.3f"),
             "confidence": st.column_config.NumberColumn(format="percent"),
             "score here": st.column_config.NumberColumn(format="%.3f"),
+            "on this text": st.column_config.TextColumn(width="large"),
         },
     )
     st.caption(
         "**Score**: mean share of attention on the places that the behaviour asks for, over our "
         "probe texts, 0 to 1. **Interval**: where the score lies in 95 % of 1,000 redraws of those "
         "texts. **Chance**: what even attention would score. **Confidence**: the share of redraws "
-        "in which the head passes the behaviour's threshold. An empty cell cannot be measured. A "
-        "label is stable if the redraws keep it, and holds in those of four variants that keep it: "
-        "start token toggled, other sentences, short texts, long texts."
+        "in which the head passes the behaviour's threshold. *None* cannot be measured. A label is "
+        "stable if the redraws keep it, and holds in those of four variants that keep it: start "
+        "token toggled, other sentences, short texts, long texts."
     )
 
 

@@ -7,6 +7,7 @@ to and fro. It starts with few different tokens and gets four times as many
 whenever the best induction head has learned the present ones.
 Stage 2 mixes plain English, structured English and such sequences, with a start
 token first in every window, while the rate decays to nothing.
+Stage 3 adds sequences that come back in reverse, and lets the rate fall once more.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 VOCABULARY = 4096
 CONTEXT = 128
 WIDTH = 144
-SHARES = (0.15, 0.65)  # of plain and structured English in stage 2; the rest is random sequences
+# of plain English, structured English and backward sequences; the rest are sequences that come back
+SHARES = (0.15, 0.65, 0.0)
+LAST_SHARES = (0.15, 0.5, 0.25)
 LEAN = 1.5  # size of the weights that let a head start with a lean
 START = 0  # the id of <|endoftext|>, first in every window
 FIRST_ORDINARY = 257  # ids 1 to 256 are single bytes
@@ -219,6 +222,24 @@ def random_sequences(
     return Batch(torch.cat([start, ids], 1), torch.cat([torch.zeros(windows, 1), weights], 1))
 
 
+def backward_sequences(rng: torch.Generator, windows: int, length: int, pool: Tensor) -> Batch:
+    """Start token, then distinct random tokens once, then the same tokens in reverse from anywhere.
+
+    What comes next stood *before* the earlier copy, so the way to foretell it is to look at the
+    copy itself, where a previous-token head has left word of its neighbour.
+    """
+    body = length - 1
+    period = torch.randint(body // 3, body // 2 + 1, (windows, 1), generator=rng)
+    order = torch.rand(windows, len(pool), generator=rng).topk(int(period.max()), dim=1).indices
+    time_step = torch.arange(body).expand(windows, body)
+    turn = (torch.rand(windows, 1, generator=rng) * period).long()
+    place = torch.where(time_step < period, time_step, (turn - time_step).remainder(period))
+    start = torch.full((windows, 1), START)
+    weights = (time_step > period).float()
+    ids = pool[order.gather(1, place)]
+    return Batch(torch.cat([start, ids], 1), torch.cat([torch.zeros(windows, 1), weights], 1))
+
+
 def weighted_loss(model: GPT2LMHeadModel, batch: Batch) -> Tensor:
     """Mean cross entropy of the tokens that weigh."""
     hidden = model.transformer(batch.ids[:, :-1]).last_hidden_state
@@ -315,18 +336,15 @@ class Mixture:
             weights[row] = torch.tensor(values[:length])
         return Batch(ids, weights)
 
-    def batch(self, windows: int, length: int, shares: tuple[float, float]) -> Batch:
-        """Rows of plain and structured English in these shares; the rest is random sequences."""
-        plain = round(windows * shares[0])
-        structured = round(windows * shares[1])
+    def batch(self, windows: int, length: int, shares: tuple[float, float, float]) -> Batch:
+        """Rows of plain, structured and backward text in these shares; the rest comes back."""
+        plain, structured, backward = (round(windows * share) for share in shares)
         parts = [self.plain(plain, length), self.structured(structured, length)]
-        repeats = random_sequences(
-            self.torch_rng,
-            windows - plain - structured,
-            length,
-            torch.arange(FIRST_ORDINARY, VOCABULARY),
-            walks=0.6,
-        )
+        pool = torch.arange(FIRST_ORDINARY, VOCABULARY)
+        if backward:
+            parts.append(backward_sequences(self.torch_rng, backward, length, pool))
+        rest = windows - plain - structured - backward
+        repeats = random_sequences(self.torch_rng, rest, length, pool, walks=0.6)
         parts.append(Batch(repeats.ids, repeats.weights * 0.5))
         return Batch(torch.cat([p.ids for p in parts]), torch.cat([p.weights for p in parts]))
 
@@ -559,7 +577,24 @@ class Training:
                 self.export(folder / f"step_{self.step:05d}")
                 self.save(folder / "last.pt")
         self.save(folder / "last.pt")
+        self.run_last_stage(folder)
         self.export(Path(self.args.out))
+
+    def run_last_stage(self, folder: Path) -> None:
+        """Stage 3, for duplicate-token heads: backward sequences join, the rate falls from half."""
+        length_of_run, began, kept = 60 * self.args.last_minutes, time.monotonic(), 0
+        while (over := (time.monotonic() - began) / max(length_of_run, 1e-9)) < 1:
+            set_rate(self.optimisers, 0.5 * schedule(over))
+            windows, length = (48, 64) if over < 0.8 else (24, CONTEXT)
+            self.learn(self.mixture.batch(windows, length, LAST_SHARES))
+            if self.step % 100 == 0:
+                figures = measure(self.model, self.tokenizer)
+                words = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
+                log(f"step {self.step} (last stage {over:.0%}): {words}")
+            if int(over * self.args.keep / 3) > kept:
+                kept = int(over * self.args.keep / 3)
+                self.export(folder / f"step_{self.step:05d}")
+                self.save(folder / "last.pt")
 
     def export(self, folder: Path) -> None:
         """Write model (float16) and tokenizer as transformers loads them."""
@@ -599,6 +634,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--steps", type=int, default=0, help="length of the run in steps, for exact repetition"
+    )
+    parser.add_argument(
+        "--last-minutes", type=float, default=17.0, help="length of stage 3, after the others"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")

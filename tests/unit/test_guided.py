@@ -9,12 +9,11 @@ from headlab.models.tokens import encode
 GOOD = 'order = 1\ntitle = "T"\ntext = "one two"\nlook = "here"\n'
 
 
-def test_there_are_eight_or_more_about_one_token_a_word():
+def test_there_are_eight_or_more_of_few_tokens_a_word():
     model, texts = load_model("mini"), guided_texts()
     assert len(texts) >= 8
-    tokens = sum(len(encode(model, guided.text)) for guided in texts.values())
-    words = sum(len(guided.text.split()) for guided in texts.values())
-    assert tokens / words <= 1.6
+    for guided in texts.values():
+        assert len(encode(model, guided.text)) / len(guided.text.split()) <= 1.6
 
 
 def test_facts_stand_in_their_text():

@@ -1,5 +1,6 @@
 """One text on one model: tokens, patterns, shape hints, and which behaviours wake on it."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -253,23 +254,32 @@ def find_spans(
 ) -> Spans:
     """Key positions of the attribute asked for and of the others.
 
-    Each attribute is looked for after the first mention of its entity; the entity mentioned last
-    in the text is the one asked for.
+    An attribute is looked for after the first mention of its entity, else before it, as whole
+    words; the entity mentioned last in the text is the one asked for.
     """
     found: dict[str, tuple[int, ...]] = {}
+    last_mention: dict[str, int] = {}
     for entity, attribute in entities:
-        mention = text.find(entity) if entity else -1
-        if mention < 0:
+        mentions = _mentions(text, entity)
+        if not mentions:
             raise HeadlabError(
                 f"The entity {entity!r} does not stand in the text: check its spelling."
             )
-        begin = text.find(attribute, mention + len(entity)) if attribute else -1
-        if begin < 0:
+        attributes = _mentions(text, attribute)
+        if not attributes:
             raise HeadlabError(
-                f"The attribute {attribute!r} does not stand after {entity!r} in the text: check "
-                "its spelling."
+                f"The attribute {attribute!r} does not stand in the text: check its spelling."
             )
+        begin = next((place for place in attributes if place > mentions[0]), attributes[0])
         found[entity] = find_in_text(model, text, begin, begin + len(attribute), start)
-    asked = max(found, key=text.rfind)
+        last_mention[entity] = mentions[-1]
+    asked = max(last_mention, key=lambda entity: last_mention[entity])
     others = (k for entity, ks in found.items() if entity != asked for k in ks)
     return Spans(attribute=found[asked], others=tuple(others))
+
+
+def _mentions(text: str, words: str) -> list[int]:
+    """Where ``words`` begin in ``text``, never inside a longer word: "Ann" is not in "Anna"."""
+    if not words.strip():
+        return []
+    return [match.start() for match in re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", text)]

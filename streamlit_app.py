@@ -61,12 +61,12 @@ with start_page("Start"):
         "**query**), each column the token looked at (the **key**); bright means much attention. "
         "Nothing looks ahead, so the upper half stays empty. Real heads are mixtures."
     )
-    columns = st.columns(3)
-    for index, name in enumerate(SHAPES):
-        with columns[index % 3].container(border=True):
-            behaviour = get_behaviour(name)
-            st.image(picture(textbook_pattern(name)), width=190)
-            st.markdown(f"**{behaviour.title}**  \n{behaviour.summary}")
+    for row in (SHAPES[:3], SHAPES[3:]):  # by rows: columns stack on a narrow screen
+        for column, name in zip(st.columns(3), row, strict=True):
+            with column.container(border=True):
+                behaviour = get_behaviour(name)
+                st.image(picture(textbook_pattern(name)), width=190)
+                st.markdown(f"**{behaviour.title}**  \n{behaviour.summary}")
     st.header("What a picture cannot tell")
     st.markdown(
         "Attention shows where a head looks, not what it does with what it finds there. Two heads "

@@ -1,5 +1,6 @@
 """Which heads do what: maps, a ranked table and counts over the whole model."""
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -41,7 +42,11 @@ def describe(profile: Profile, behaviour: str) -> None:
         f"{about.threshold:g} on. {about.reason}"
     )
     prompts, rows = profile.n_prompts[behaviour], profile.n_rows[behaviour]
-    st.caption(f"Measured on {prompts} probe texts, {rows:,} query tokens.")
+    st.caption(
+        f"Measured on {prompts} probe texts, {rows:,} query tokens. **Interval**, from low to "
+        "high: where the score lies in 95 % of 1,000 redraws of these texts. **Confidence**: the "
+        "share of redraws in which the head passes the threshold."
+    )
 
 
 def top_heads(profile: Profile, behaviour: str) -> None:
@@ -55,14 +60,23 @@ def top_heads(profile: Profile, behaviour: str) -> None:
 
 def evidence(profile: Profile) -> None:
     """What retrieval is held against besides its score."""
-    selectivity, rate = profile.evidence["selectivity"], profile.evidence["copy_paste_rate"]
-    best = Head(*map(int, divmod(int(profile.score["retrieval"].argmax()), profile.n_heads)))
+    ranked = profile.ranking("retrieval", top=1)
+    if ranked.empty or not profile.evidence:
+        return
+    best = Head.parse(ranked["name"][0])
+    rate = profile.evidence["copy_paste_rate"][best]
+    copied = (
+        "It answers none correctly, so how often a head looks at the answer that the model then "
+        "says (*copy-paste rate*) cannot be measured."
+        if np.isnan(rate)
+        else f"In {rate:.0%} of the correct answers the token it looks at most is the one the "
+        "model then says (*copy-paste rate*)."
+    )
     st.markdown(
         f"**Beside the score.** The model answers {profile.evidence['answered_correctly']:.0%} of "
         f"the fact prompts correctly. {best}, the strongest head here, gives the right attribute "
-        f"{selectivity[best]:.0%} of its attention on all attributes (*selectivity*), and in "
-        f"{rate[best]:.0%} of the correct answers the token it looks at most is the one the model "
-        "then says (*copy-paste rate*)."
+        f"{profile.evidence['selectivity'][best]:.0%} of its attention on all attributes "
+        f"(*selectivity*). {copied}"
     )
 
 
@@ -119,9 +133,8 @@ with start_page("Rankings") as selection:
         },
     )
     st.caption(
-        "**Low** and **high** hold the score in 95 % of 1,000 redraws of the probe texts. "
-        "**Confidence** is the share of redraws in which the head passes the threshold. A head is "
-        "labelled by one behaviour only, so a head high in this table may carry another label."
+        "A head is labelled by one behaviour only, so a head high in this table may carry another "
+        "label."
     )
     st.download_button(
         "Download all scores (CSV)",

@@ -1,0 +1,72 @@
+"""Rankings define their terms before they use them, and tell what cannot be measured."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from headlab import load_model, profile_model
+from headlab.heads import Head
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def profile():
+    return profile_model(load_model("mini"))
+
+
+def retrieval(profile, monkeypatch) -> AppTest:
+    """The page on retrieval, showing this profile."""
+    monkeypatch.setattr("headlab.ui.cache.get_profile", lambda _: profile)
+    test = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
+    test.switch_page("pages/Rankings.py").run()
+    test.selectbox(key="behaviour").set_value("retrieval").run()
+    assert not test.exception and not test.error
+    return test
+
+
+def evidence(test: AppTest) -> str:
+    return next(b.value for b in test.main.markdown if b.value.startswith("**Beside the score"))
+
+
+def test_the_evidence_is_that_of_the_best_head(profile, monkeypatch):
+    shown = evidence(retrieval(profile, monkeypatch))
+    best = profile.ranking("retrieval", top=1)["name"][0]
+    head = Head.parse(best)
+    assert best in shown
+    assert f"{profile.evidence['selectivity'][head]:.0%} of its attention" in shown
+    assert f"In {profile.evidence['copy_paste_rate'][head]:.0%} of the correct" in shown
+
+
+def test_heads_and_rates_that_cannot_be_measured_are_told(profile, monkeypatch):
+    score = profile.score["retrieval"].copy()
+    score[0, 0] = np.nan  # comes first, so a plain argmax would name it
+    poor = replace(
+        profile,
+        score=profile.score | {"retrieval": score},
+        evidence=profile.evidence
+        | {
+            "answered_correctly": np.array(0.0),
+            "copy_paste_rate": np.full_like(score, np.nan),
+        },
+    )
+    shown = evidence(retrieval(poor, monkeypatch))
+    assert "L0.H0" not in shown and "nan" not in shown and "cannot be measured" in shown
+
+
+def test_terms_are_defined_above_the_map(profile, monkeypatch):
+    test = retrieval(profile, monkeypatch)
+    order = [block.type for block in test.main]
+    captions = [b.value for b in test.main.caption]
+    assert "**Interval**" in captions[0] and "**Confidence**" in captions[0]
+    assert order.index("caption") < order.index("plotly_chart")
+    assert set(test.dataframe[0].value) >= {"score", "low", "high", "chance", "confidence"}
+
+
+def test_an_untested_behaviour_is_listed_with_its_reason(profile, monkeypatch):
+    told = replace(profile, untested={"copying": "its weights cannot be read"})
+    test = retrieval(told, monkeypatch)
+    assert any("Copying was not tested: its weights" in block.value for block in test.info)

@@ -8,6 +8,7 @@ the ratio of the medians; then the seconds that whole profiles of `mini` take.
 """
 
 import argparse
+import copy
 import statistics
 import time
 from collections.abc import Callable
@@ -44,7 +45,8 @@ def compare(model: LoadedModel, repeat: int) -> None:
     patterns_only = [
         b for b in behaviours().values() if not b.needs_model and b.name != "retrieval"
     ]
-    eager = AutoModelForCausalLM.from_config(model.network.config, attn_implementation="eager")
+    config = copy.deepcopy(model.network.config)  # from_config writes the implementation into it
+    eager = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
     eager.load_state_dict(model.network.state_dict())
     eager.eval()
     batches = []

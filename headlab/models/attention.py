@@ -113,6 +113,11 @@ def run(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
     The unembedding is left out: patterns do not need it. Returns the last hidden state
     [batch, position, d_model], or None when the tap stopped the pass early.
     """
+    if network.config._attn_implementation != NAME:
+        raise HeadlabError(
+            "This network does not use headlab's attention, so nothing can be read from it: open it "
+            f"with load_model, or call set_attn_implementation({NAME!r}) on it."
+        )
     base = network.base_model
     with listening(tap):
         try:

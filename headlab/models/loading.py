@@ -1,5 +1,6 @@
 """A name or a folder becomes a loaded model, or one sentence that says why not."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -89,7 +90,7 @@ class LoadedModel:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = AutoModelForCausalLM.from_config(
-                self.network.config, attn_implementation=NAME
+                copy.deepcopy(self.network.config), attn_implementation=NAME
             )
         network = network.to(self.device, self.network.dtype).eval()
         name = f"{self.name} (random weights, seed {seed})"

@@ -217,3 +217,9 @@ def test_the_listener_hears_a_pass_started_by_hand():
     with listening(Tap(read=lambda layer, pattern, value: heard.append(layer))):
         network(some_tokens(), use_cache=False)
     assert np.array_equal(heard, [0, 1, 2])
+
+
+def test_a_network_with_another_attention_is_refused_instead_of_read_as_empty():
+    network = random_network(gpt2_config(), "eager")
+    with pytest.raises(HeadlabError, match="does not use headlab's attention"):
+        run(network, torch.tensor([[1, 2, 3]]), Tap(read=lambda *_: None))

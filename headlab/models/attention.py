@@ -115,8 +115,8 @@ def run(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
     """
     if network.config._attn_implementation != NAME:
         raise HeadlabError(
-            "This network does not use headlab's attention, so nothing can be read from it: open it "
-            f"with load_model, or call set_attn_implementation({NAME!r}) on it."
+            "This network does not use headlab's attention, so nothing can be read from it: open "
+            f"it with load_model, or call set_attn_implementation({NAME!r}) on it."
         )
     base = network.base_model
     with listening(tap):

@@ -151,21 +151,21 @@ def profile_model(
         return kept
     report = progress or (lambda done, what: None)
 
-    untested: dict[str, str] = {}
-    if not has_weights(model.network):
-        for behaviour in order.values():
-            if behaviour.needs_model:
-                untested[behaviour.name] = "headlab cannot yet read this architecture's weights"
-    chosen = [b for b in order.values() if b.name not in untested]
-    order = {b.name: b for b in chosen}
-
     steps = 2 + 4 * variants + controls
     report(0.0, "measuring the probes")
     prompts = probes.probe_prompts(model, start)
+    untested: dict[str, str] = {}
+    for behaviour in order.values():
+        if behaviour.needs_model and not has_weights(model.network):
+            untested[behaviour.name] = "headlab cannot yet read this architecture's weights"
+        elif not all(prompts[probe] for probe in behaviour.probes):
+            untested[behaviour.name] = f"its probes do not fit into {model.max_tokens} tokens"
+    chosen = [b for b in order.values() if b.name not in untested]
+    order = {b.name: b for b in chosen}
     measured = measure(model, prompts, chosen)
     evidence: dict[str, np.ndarray] = {}
     for behaviour in chosen:
-        if behaviour.evidence is not None and prompts[behaviour.probes[0]]:
+        if behaviour.evidence is not None:
             evidence |= behaviour.evidence(model, prompts[behaviour.probes[0]])
     report(1 / steps, "resampling")
     figures, label, resampled_label = _statistics(measured, order, prompts)

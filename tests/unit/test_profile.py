@@ -13,7 +13,7 @@ from headlab.confidence import FEWEST_PROMPTS, UNCLASSIFIED
 from headlab.models.attention import Tap, run
 from headlab.profile import SCHEMA, TOP_CAP
 from headlab.scoring import Measured
-from tests.models import configurations, tiny_model
+from tests.models import configurations, gpt2_config, tiny_model
 
 QUICK = {"variants": False, "controls": 0}
 
@@ -529,3 +529,10 @@ def test_files_that_cannot_be_read_or_written(profile, tmp_path):
         Profile.load(tmp_path / "bytes.json")
     with pytest.raises(HeadlabError, match="cannot be written"):
         profile.save(tmp_path / "half.json" / "inside.json")
+
+
+def test_a_context_too_short_for_fact_prompts_leaves_retrieval_untested():
+    short = tiny_model(gpt2_config(n_positions=24))
+    profile = profile_model(short, variants=False, controls=0, cache=False)
+    assert profile.untested == {"retrieval": "its probes do not fit into 24 tokens"}
+    assert "retrieval" not in profile.score and "induction" in profile.score

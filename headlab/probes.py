@@ -13,7 +13,7 @@ from headlab.models.loading import LoadedModel
 from headlab.models.tokens import encode, find_in_text, token_text
 from headlab.probe_sentences import SENTENCES_A, SENTENCES_B
 
-VERSION = 1
+VERSION = 2
 N_REPEATS = 50
 N_FACTS = 32
 
@@ -47,7 +47,7 @@ FACT_KINDS = (
     FactKind("{entity} lives in {attribute}.", "The home of {entity} is", _PLACES),
     FactKind("{entity} likes {attribute}.", "The favourite colour of {entity} is", _COLOURS),
     FactKind("{entity} has a {attribute}.", "The animal that belongs to {entity} is the", _ANIMALS),
-    FactKind("{entity} works as a {attribute}.", "The job of {entity} is", _JOBS),
+    FactKind("{entity} works as a {attribute}.", "The job of {entity} is that of the", _JOBS),
 )
 
 

@@ -1,6 +1,6 @@
 """What a learner waits for: the first heads on screen, and each slide of a layer.
 
-    python benchmarks/grid_speed.py [--slides 50]
+    PYTHONPATH=. python benchmarks/grid_speed.py [--slides 50]
 
 Starts the app, opens the Layers page in Chromium, and prints: seconds from the command to painted
 heads; milliseconds of script a slide takes before the frame is painted, and the browser's frame

@@ -1,6 +1,6 @@
 """How much scoring costs beside the forward pass it rides on.
 
-    python benchmarks/profile_speed.py [--width 768] [--repeat 5]
+    PYTHONPATH=. python benchmarks/profile_speed.py [--width 768] [--repeat 5]
 
 Runs the profile's pattern behaviours over its probes (50 repeated sequences, 20 sentences) and a
 bare eager forward pass of the same batches through the same base model, alternately, and prints

@@ -1,6 +1,6 @@
 """What each training checkpoint of `mini` can do: best score per behaviour, heads per label.
 
-    python scripts/mini_history.py CHECKPOINTS --out headlab/models/mini/history.json
+    PYTHONPATH=. python scripts/mini_history.py CHECKPOINTS --out headlab/models/mini/history.json
 
 CHECKPOINTS holds one model folder for each checkpoint, `step_00000` and so on, as
 `train_mini.py` leaves them.

@@ -60,13 +60,9 @@ class ChosenText:
 @st.cache_resource(max_entries=MODELS, show_spinner="Opening the model …")
 def _opened(name: str, stamp: int) -> LoadedModel:
     with TURNS.turn():
-        gc.unfreeze()
         gc.collect()  # a model that was let go before
         model = load_model(name)
         _ = model.content_hash  # worked out once, here
-        # Streamlit collects garbage after every run: a fifth of a second over what torch and
-        # transformers made, during which no learner is answered. That stays, so it is passed over.
-        gc.freeze()
     log.event("model opened", layers=model.n_layers, heads=model.n_heads, device=model.device.type)
     return model
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ from headlab.ui.state import Selection
 # a named icon would be fetched from the network
 _ICON = str(Path(__file__).with_name("icon.png"))
 _COMPLAINTS = "complaints about the address"
+_BEGINNING = Lock()
 
 
 @contextmanager
@@ -54,7 +56,9 @@ def start_page(title: str) -> Iterator[Selection]:
 
 def _begin() -> None:
     """What a server does once, before its first page."""
-    if problems := _begun():
+    with _BEGINNING:  # several learners may be the first
+        problems = _begun()
+    if problems:
         raise HeadlabError(" ".join(problems))
 
 

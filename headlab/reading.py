@@ -130,15 +130,16 @@ class Reading:
         Active: at least 3 eligible rows and at least half the threshold.
         """
         status = {}
+        words = np.array([QUIET, ACTIVE, TOO_LITTLE, CANNOT], dtype=object)  # shared, not copied
         for name in self.scores:
             half = get_behaviour(name).threshold / 2
             if self.rows[name] == 0:
-                text = np.full((self.n_layers, self.n_heads), CANNOT)
+                which = np.full((self.n_layers, self.n_heads), 3)
             elif self.rows[name] < FEWEST_ROWS:
-                text = np.full((self.n_layers, self.n_heads), TOO_LITTLE)
+                which = np.full((self.n_layers, self.n_heads), 2)
             else:
-                text = np.where(self.value(name) >= half, ACTIVE, QUIET)
-            status[name] = text.astype(object)
+                which = (self.value(name) >= half).astype(int)
+            status[name] = words[which]
         return status
 
     def targets(self, behaviour: str) -> np.ndarray | None:

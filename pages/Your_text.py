@@ -103,7 +103,8 @@ def mark_facts(selection: Selection, text: str) -> None:
         )
         _, token_texts = tokenise(get_model(selection.model), text, None)
         names = position_names(token_texts)
-        keys = [f"{part} of {hash(text)}" for part in ("entity", "attribute")]
+        keys = ("entity tokens", "attribute tokens")
+        state.empty_for((selection.model, text), {key: [] for key in keys})
         marked = [
             st.pills(
                 part,

@@ -147,6 +147,7 @@ def is_predicted(selection: Selection, chosen: ChosenText, result: Intervention)
     predictions = st.session_state.setdefault(PREDICTIONS, {})
     if case in predictions:
         return True
+    state.empty_for(case, {"prediction": None})
     st.header("Predict first")
     st.markdown(
         f"After this text the model gives {quoted(token)} a probability of **{before:.1%}**. "
@@ -157,7 +158,7 @@ def is_predicted(selection: Selection, chosen: ChosenText, result: Intervention)
         [size.name for size in SIZES],
         index=None,
         help="Hardly means: by at most a tenth of what it was.",
-        key=f"prediction {case}",
+        key="prediction",
     )
     left, right = st.columns(2)
     if left.button("Lock my prediction", type="primary", disabled=size is None):

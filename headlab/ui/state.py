@@ -355,6 +355,17 @@ def bound(
     return {"key": key, "on_change": taken}
 
 
+def empty_for(about: Any, values: Mapping[str, Any]) -> None:
+    """Set widgets, by key, back to these values when what they are about is no longer the same.
+
+    Keys that name it would not do: Streamlit never forgets a key that it has seen, and a session
+    would grow with every text.
+    """
+    last = f"{', '.join(values)}: about"
+    if st.session_state.get(last) != about:
+        st.session_state.update({**values, last: about})
+
+
 def own_text() -> str:
     """The learner's own text, kept while they move between pages."""
     return str(st.session_state.get(OWN_TEXT) or "")

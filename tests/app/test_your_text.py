@@ -77,7 +77,7 @@ def test_marked_facts_wake_retrieval_and_can_be_removed(model):
     words = [token.strip() for token in reading.token_texts[1:]]
     for entity, attribute in (("Maria", "Oslo"), ("Tom", "Lima")):
         for part, word in (("entity", entity), ("attribute", attribute)):
-            test.pills(key=f"{part} of {hash(text)}").set_value([words.index(word)]).run()
+            test.pills(key=f"{part} tokens").set_value([words.index(word)]).run()
         next(b for b in test.button if b.label == "Add this fact").click().run()
     assert [block.value for block in test.text] == ["Maria – Oslo", "Tom – Lima"]
     best = max(profile_model(model).top_heads["retrieval"], key=lambda top: top["score"])
@@ -95,3 +95,19 @@ def test_marks_belong_to_their_text():
         test.session_state["marks"] = damaged
         test.run()
         assert not test.text and not test.exception and not sentences(test)
+
+
+def widgets(test: AppTest) -> set[str]:
+    """Identities of the widgets that hold a value: a session keeps each it has seen for good."""
+    kinds = ("text_area", "selectbox", "toggle", "radio", "button_group")
+    return {element.proto.id for kind in kinds for element in test.get(kind)}
+
+
+def test_a_session_does_not_grow_with_every_text():
+    test = with_text("Tom ran home at")
+    seen = widgets(test)
+    token = next(group for group in test.get("button_group") if group.label == "Entity")
+    token.set_value([1]).run()
+    test.text_area(key="own_text").set_value("Maria: Oslo, Tom: Lima").run()
+    assert not test.exception and widgets(test) == seen
+    assert test.session_state["entity tokens"] == []  # marks do not go over to another text

@@ -18,12 +18,13 @@ from headlab.exercises import (
     calibration,
     explain,
     grade,
+    parse_record,
     pose,
     sheets,
 )
 from headlab.exercises.effects import SIZES
 from headlab.exercises.format import PROBABILITY, WHAT_IF, WHICH_HEAD, WHICH_OF_TWO, WHICH_TOKEN
-from headlab.exercises.questions import RIGHT, WRONG
+from headlab.exercises.posed import RIGHT, WRONG
 from headlab.exercises.record import DONE, EXPLAIN, OBSERVE, PREDICT, REVISE, TRANSFER
 from headlab.figures import (
     calibration_figure,
@@ -127,7 +128,7 @@ def your_record(record: Record) -> None:
         file = st.file_uploader("Go on with a record you saved", type="json", key="saved record")
         if file is not None and st.session_state.get("record taken in") != file.file_id:
             with guarded():
-                keep_record(Record.loads(file.getvalue()).merge(record))
+                keep_record(parse_record(file.getvalue()).merge(record))
                 st.session_state["record taken in"] = file.file_id
                 st.rerun()
 

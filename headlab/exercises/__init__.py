@@ -7,8 +7,10 @@ A page goes: ``sheets()`` -> ``pose(step.question, lab)`` -> ``Entry.start`` -> 
 from headlab.exercises.board import Board
 from headlab.exercises.format import Question, Sheet, Step, Text
 from headlab.exercises.measures import Lab
-from headlab.exercises.questions import Key, Option, Posed, Verdict, explain, grade, pose
+from headlab.exercises.posed import Key, Option, Posed, Verdict, grade
+from headlab.exercises.questions import explain, pose
 from headlab.exercises.record import Answer, Entry, Record, calibration
+from headlab.exercises.record_file import parse_record
 from headlab.exercises.sheets import read_sheet, sheets
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "calibration",
     "explain",
     "grade",
+    "parse_record",
     "pose",
     "read_sheet",
     "sheets",

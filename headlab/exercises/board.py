@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from headlab.errors import HeadlabError
-from headlab.exercises.questions import RIGHT, WRONG, Key
+from headlab.exercises.posed import RIGHT, WRONG, Key
 from headlab.exercises.record import (
     HIGH,
     Answer,
@@ -23,6 +23,7 @@ from headlab.exercises.record import (
     Setting,
     calibration,
 )
+from headlab.exercises.record_file import parse_record
 
 COLUMNS = (
     *("learner", "sheet", "step", "step_title", "attempt", "part", "model", "content_hash"),
@@ -86,7 +87,7 @@ class Board:
     def read(
         cls,
         files: Iterable[tuple[str, str | bytes]],
-        read: Callable[[str | bytes], Record] = Record.loads,
+        read: Callable[[str | bytes], Record] = parse_record,
     ) -> "Board":
         """A board over files given as (file name, content); ``read`` gets the record of one."""
         records: dict[str, Record] = {}

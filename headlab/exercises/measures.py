@@ -428,3 +428,8 @@ def _mentions(word: str, text: Text, lab: Lab) -> list[tuple[int, ...]]:
 
 def _title(name: str) -> str:
     return get_behaviour(name).title.lower()
+
+
+def all_heads(lab: Lab) -> list[Head]:
+    """Every head of the open model, layer by layer."""
+    return [Head(layer, head) for layer in range(lab.n_layers) for head in range(lab.n_heads)]

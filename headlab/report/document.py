@@ -21,7 +21,7 @@ from markupsafe import Markup
 from headlab.behaviours import get_behaviour
 from headlab.compare import ProfileComparison
 from headlab.errors import HeadlabError
-from headlab.exercises import Record
+from headlab.exercises import Record, parse_record
 from headlab.exercises.board import harmless
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
@@ -72,7 +72,7 @@ class Report:
     def record(self) -> Record | None:
         """The learner's record, if the report holds one."""
         record = self.data["record"]
-        return None if record is None else Record.loads(json.dumps(record))
+        return None if record is None else parse_record(json.dumps(record))
 
     def json(self) -> str:
         """The data as JSON that no HTML parser and no terminal takes for anything else."""
@@ -238,11 +238,11 @@ def read_report(content: str | bytes, name: str = "The file") -> Report:
 def read_record(content: str | bytes) -> Record:
     """A learning record from its own file, or from a report that holds one."""
     if not _is_html(content):
-        return Record.loads(content)
+        return parse_record(content)
     record = read_report(content).data.get("record")
     if record is None:
         raise HeadlabError("The report holds no learning record: choose one that does.")
-    return Record.loads(json.dumps(record))
+    return parse_record(json.dumps(record))
 
 
 def read_notes(content: bytes) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 import streamlit as st
 
 from headlab.errors import HeadlabError
-from headlab.exercises import Entry, Lab, Record, Sheet, read_sheet
+from headlab.exercises import Entry, Lab, Record, Sheet, parse_record, read_sheet
 from headlab.models.tokens import resolve_start_token
 from headlab.reading import read_text
 from headlab.ui.cache import ChosenText, get_model, get_profile, get_removal, shared
@@ -27,7 +27,7 @@ def get_record() -> Record:
     kept, record = st.session_state.get(_PARSED, (None, None))
     if record is None or kept != source:
         try:
-            record = Record.loads(source) if source else Record.new()
+            record = parse_record(source) if source else Record.new()
         except HeadlabError as error:
             st.warning(f"{error} A new record is begun.")
             record = Record.new()

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from headlab import Profile, load_model
-from headlab.exercises import Lab, Record, pose, sheets
+from headlab.exercises import Lab, Record, parse_record, pose, sheets
 from headlab.exercises.effects import SIZES
 from headlab.exercises.sheets import FOLDER
 from headlab.pictures import draw_pictures
@@ -60,7 +60,7 @@ def hand_in(test: AppTest, key: str, name: str, content: bytes) -> None:
 
 
 def record(test: AppTest) -> Record:
-    return Record.loads(test.session_state["record"])
+    return parse_record(test.session_state["record"])
 
 
 def wrong(posed) -> str:

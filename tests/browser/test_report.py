@@ -20,7 +20,7 @@ from headlab import (
     read_text,
 )
 from headlab.cli import DONE, main
-from headlab.exercises import Entry, Lab, Record, pose, sheets
+from headlab.exercises import Entry, Lab, Record, parse_record, pose, sheets
 from headlab.heads import Head
 from tests.profiles import weakened
 from tests.reports import made_up_profile, made_up_reading, made_up_removal, made_up_sweep
@@ -230,7 +230,7 @@ def hostile_record(rng, record):
     ):
         part[name] = hostile(rng, writable=True)[:500] or "x"
     entry["first"]["text"] = hostile(rng, writable=True)[:500]
-    return Record.loads(json.dumps(data))
+    return parse_record(json.dumps(data))
 
 
 def hostile_report(seed, record):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from headlab import HeadlabError, Profile, cli, load_model, profile_model, read_text
-from headlab.exercises import Board, Entry, Lab, Record, pose, read_sheet, sheets
+from headlab.exercises import Board, Entry, Lab, Record, parse_record, pose, read_sheet, sheets
 from headlab.exercises.sheets import template
 from headlab.models.loading import is_known
 from headlab.models.tokens import tokenise
@@ -134,8 +134,8 @@ def record():
 
 def test_records(record):
     files = hostile.damaged_json(record, 150)
-    taken = [each for source in files if (each := answered(Record.loads, source)) is not None]
-    assert all(answered(Record.loads, each.dumps()) is not None for each in taken)
+    taken = [each for source in files if (each := answered(parse_record, source)) is not None]
+    assert all(answered(parse_record, each.dumps()) is not None for each in taken)
     board = answered(Board.read, [(f"{i}.json", source) for i, source in enumerate(files)])
     assert len(board.left_out) + len(board.records) + board.merged == len(files)
     board.anonymised().questions()

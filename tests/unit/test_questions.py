@@ -12,7 +12,7 @@ from headlab.exercises import Lab, explain, grade, pose, sheets
 from headlab.exercises.effects import size_of
 from headlab.exercises.format import CLAIM, Question, Text, placeholders
 from headlab.exercises.measures import LEAST_MARGIN
-from headlab.exercises.questions import (
+from headlab.exercises.posed import (
     CANNOT,
     NOT_GRADED,
     NOT_SUPPORTED,

@@ -1,0 +1,163 @@
+"""Claims on trial: supported, not supported, or not to be tested here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from headlab.exercises.format import SHAPES_COUNT, Question
+from headlab.exercises.measures import (
+    Bounds,
+    CannotTell,
+    Lab,
+    Values,
+    all_heads,
+    find_head,
+    find_layer,
+    measured,
+    possible_shapes,
+)
+from headlab.exercises.posed import CANNOT, NOT_SUPPORTED, SUPPORTED, Key, Option, Posed
+from headlab.exercises.wording import number
+from headlab.heads import Head
+from headlab.reading import Reading
+
+VERDICTS = tuple(Option(name, name) for name in (SUPPORTED, NOT_SUPPORTED, CANNOT))
+
+
+@dataclass(frozen=True)
+class _Quantity:
+    """A value that a claim is about, with its bounds.
+
+    ``total`` is what "all" means for it, ``passes_at`` what "threshold" means.
+    """
+
+    name: str
+    bounds: Bounds
+    heads: tuple[Head, ...]
+    total: int = 0
+    passes_at: float = 0
+
+
+def claim(question: Question, lab: Lab) -> Posed:
+    """Whether what the claim says holds for what is measured here."""
+    quantities, words, passing = _quantities(question, lab)
+    if question.rises:
+        verdict, margin = _rises([q.bounds for q in quantities]), None
+    else:
+        sides = [side for q in quantities for side in _sides(question, q)]
+        verdict, margin = _all_hold(sides), abs(min(value for value, _, _ in sides))
+    heads = tuple(head for q in quantities for head in q.heads)
+    score = words if question.head is None else number(quantities[0].bounds[0])
+    key = Key(
+        accepted=(verdict,),
+        text=f"{verdict} ({words})",
+        graded=verdict != CANNOT,
+        why="" if verdict != CANNOT else f"too close to decide ({words}).",
+        score=quantities[0].bounds[0] if len(quantities) == 1 else None,
+        margin=margin,
+        figures={"score": score, "claim": verdict, "passing": passing, "answer": verdict},
+    )
+    return Posed(
+        question,
+        question.ask,
+        True,
+        options=VERDICTS,
+        key=key,
+        hidden=heads,
+        heads=heads,
+        measured={q.name: q.bounds for q in quantities},
+    )
+
+
+def cannot_be_tested(question: Question, why: str) -> Posed:
+    """A claim that nothing measured here can decide."""
+    figures = {"claim": CANNOT, "score": "nothing measured", "answer": CANNOT}
+    key = Key((CANNOT,), f"{CANNOT}: {why.rstrip('.')}", graded=True, figures=figures)
+    return Posed(question, question.ask, True, options=VERDICTS, key=key)
+
+
+def _quantities(question: Question, lab: Lab) -> tuple[list[_Quantity], str, str]:
+    """One head's value, or a count in one layer, in every layer, or in the whole model.
+
+    With the same in words, and the value from which a head counts.
+    """
+    values = None if question.measure == SHAPES_COUNT else measured(question, lab)
+    passing = "" if values is None else number(float(np.nanmin(values.passes_at)))
+    if question.head is not None and values is not None:
+        head = find_head(question.head, question.text, lab)
+        bounds, at = values.at(head), float(values.passes_at[head])
+        if np.isnan(bounds[0]):
+            raise CannotTell(f"{head} could not be measured on this.")
+        quantity = _Quantity(str(head), bounds, (head,), passes_at=at)
+        return [quantity], f"{head}: {number(bounds[0])}", number(at)
+    if question.layer is None:
+        groups = {f"all of {lab.model_name}": all_heads(lab)}
+    else:
+        every = question.layer == "every"
+        layers = range(lab.n_layers) if every else [find_layer(question.layer, lab)]
+        groups = {f"layer {n}": [Head(n, h) for h in range(lab.n_heads)] for n in layers}
+    if values is None:
+        reading = lab.reading(question.text)
+        found = [
+            _Quantity(name, _shape_count(reading, heads), tuple(heads))
+            for name, heads in groups.items()
+        ]
+    else:
+        found = [_counted(name, values, heads) for name, heads in groups.items()]
+    what = "shapes" if values is None else "heads"
+    numbers = ", ".join(str(int(q.bounds[0])) for q in found)
+    if len(found) > 1:
+        return found, f"{what} in layers 0 to {lab.n_layers - 1}: {numbers}", passing
+    of = "" if values is None else f" of {found[0].total}"
+    return found, f"{what} in {found[0].name}: {numbers}{of}", passing
+
+
+def _counted(name: str, values: Values, heads: Sequence[Head]) -> _Quantity:
+    """How many of these heads count; heads that are not asked about are left out of "all"."""
+    asked = tuple(head for head in heads if not np.isnan(values.value[head]))
+    return _Quantity(name, values.count(asked), asked, len(asked))
+
+
+def _shape_count(reading: Reading, heads: Sequence[Head]) -> Bounds:
+    """Different shapes among these pictures: as named, surely, possibly; "mixed" is none."""
+    found = [possible_shapes(reading.hints[layer][head]) for layer, head in heads]
+    named = {names[0] for names in found}
+    surely = {names[0] for names in found if len(names) == 1}
+    possibly = {name for names in found for name in names}
+    value, low, high = (len(names - {"mixed"}) for names in (named, surely, possibly))
+    return float(value), float(low), float(high)
+
+
+def _sides(question: Question, quantity: _Quantity) -> list[Bounds]:
+    """How far the quantity lies on the claimed side of each of the claim's bounds."""
+    value, low, high = quantity.bounds
+    sides = []
+    if question.at_least is not None:
+        least = _limit(question.at_least, quantity)
+        sides.append((value - least, low - least, high - least))
+    if question.at_most is not None:
+        most = _limit(question.at_most, quantity)
+        sides.append((most - value, most - high, most - low))
+    return sides
+
+
+def _limit(bound: float | str, quantity: _Quantity) -> float:
+    named = {"all": quantity.total, "threshold": quantity.passes_at}
+    return float(named.get(bound, bound) if isinstance(bound, str) else bound)
+
+
+def _all_hold(sides: Sequence[Bounds]) -> str:
+    """Supported if every side surely holds, not supported if one surely fails."""
+    if all(low >= 0 for _, low, _ in sides):
+        return SUPPORTED
+    return NOT_SUPPORTED if any(high < 0 for _, _, high in sides) else CANNOT
+
+
+def _rises(bounds: Sequence[Bounds]) -> str:
+    """Supported if no value lies below the one before, not supported if one surely does."""
+    steps = list(pairwise(bounds))
+    if all(value <= after for (value, _, _), (after, _, _) in steps):
+        return SUPPORTED
+    return NOT_SUPPORTED if any(high < low for (_, low, _), (_, _, high) in steps) else CANNOT

@@ -1,0 +1,160 @@
+"""The heads of one model, by what a profile says of them."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.colors
+import plotly.graph_objects as go
+
+from headlab.behaviours import get_behaviour
+from headlab.confidence import UNCLASSIFIED
+from headlab.figures.layout import GREY, TEXTURES, laid_out, layer_by_head, policy_of, title_of
+from headlab.heads import Head
+from headlab.profile import Profile
+
+_MARKS = ("x", "circle")
+
+
+def behaviour_map_figure(
+    profile: Profile, behaviour: str, marked: Mapping[str, Sequence[Head]] | None = None
+) -> go.Figure:
+    """Every head's score on one behaviour, 0 to 1; cells that cannot be measured stay empty.
+
+    ``marked`` are classes of heads by name, drawn as x, the second as dots, with a legend.
+    """
+    score = profile.score[behaviour].T.astype(np.float32)  # [head, layer]
+    details = np.stack(
+        [profile.low[behaviour].T, profile.high[behaviour].T, profile.role_confidence[behaviour].T],
+        axis=-1,
+    ).astype(np.float32)
+    heatmap = go.Heatmap(
+        z=score,
+        customdata=details,
+        zmin=0,
+        zmax=1,
+        colorscale="Cividis",
+        hoverongaps=False,
+        xgap=1,
+        ygap=1,
+        colorbar={"title": "score"},
+        hovertemplate=(
+            "L%{x}.H%{y}<br>score %{z:.3f}<br>interval %{customdata[0]:.3f} to "
+            "%{customdata[1]:.3f}<br>confidence %{customdata[2]:.0%}<extra></extra>"
+        ),
+    )
+    figure = laid_out(go.Figure(heatmap), title_of(behaviour), policy_of(profile))
+    for symbol, (words, heads) in zip(_MARKS, (marked or {}).items(), strict=False):
+        figure.add_scatter(
+            name=words,
+            x=[head.layer for head in heads],
+            y=[head.head for head in heads],
+            text=[f"{head}<br>score {profile.score[behaviour][head]:.3f}" for head in heads],
+            mode="markers",
+            marker={
+                "symbol": symbol,
+                "size": 11 if symbol == "x" else 9,
+                "color": "white",
+                "line": {"color": "black", "width": 1.5},
+            },
+            showlegend=True,
+            hovertemplate="%{text}<extra>" + words + "</extra>",
+        )
+    if marked:
+        figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.14})
+    return layer_by_head(figure, profile.n_layers, profile.n_heads)
+
+
+def ranking_figure(profile: Profile, table: pd.DataFrame, behaviour: str) -> go.Figure:
+    """Heads of a ranking (``Profile.ranking``) as bars, with their intervals."""
+    bars = go.Bar(
+        x=table["score"].to_numpy(np.float32),
+        y=table["name"],
+        orientation="h",
+        error_x={
+            "array": (table["high"] - table["score"]).to_numpy(np.float32),
+            "arrayminus": (table["score"] - table["low"]).to_numpy(np.float32),
+            "color": GREY,
+        },
+        customdata=table[["low", "high", "role_confidence"]].to_numpy(np.float32),
+        hovertemplate=(
+            "%{y}<br>score %{x:.3f}<br>interval %{customdata[0]:.3f} to %{customdata[1]:.3f}<br>"
+            "confidence %{customdata[2]:.0%}<extra></extra>"
+        ),
+    )
+    figure = laid_out(
+        go.Figure(bars), f"{title_of(behaviour)}: the first {len(table)}", policy_of(profile)
+    )
+    figure.update_xaxes(title="score, with its 95 % interval", range=[0, 1])
+    figure.update_yaxes(autorange="reversed", type="category")
+    return figure
+
+
+def role_counts_figure(profile: Profile, behaviour: str) -> go.Figure:
+    """How many heads of each layer pass a behaviour's threshold, whatever their label."""
+    passed = profile.value(behaviour) >= get_behaviour(behaviour).threshold
+    bars = go.Bar(
+        x=np.arange(profile.n_layers),
+        y=passed.sum(axis=1),
+        hovertemplate="layer %{x}: %{y} heads<extra></extra>",
+    )
+    figure = laid_out(
+        go.Figure(bars), f"{title_of(behaviour)}: heads in each layer", policy_of(profile)
+    )
+    figure.update_xaxes(title="layer", dtick=1 if profile.n_layers <= 24 else 4)
+    figure.update_yaxes(title="heads", range=[0, profile.n_heads])
+    return figure
+
+
+def scatter_figure(profile: Profile, across: str, up: str) -> go.Figure:
+    """Every head by two behaviours, on the scales of their thresholds, which are drawn as lines."""
+    symbols = ["circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon"]
+    names = [name for name, count in profile.label_counts().items() if count]
+    figure = go.Figure()
+    for index, name in enumerate(names):
+        layers, heads = np.nonzero(profile.label == name)
+        figure.add_scatter(
+            name=title_of(name),
+            x=profile.value(across)[layers, heads].astype(np.float32),
+            y=profile.value(up)[layers, heads].astype(np.float32),
+            text=[str(Head(*map(int, place))) for place in zip(layers, heads, strict=True)],
+            mode="markers",
+            marker={"symbol": symbols[index % len(symbols)], "size": 8, "opacity": 0.8},
+            hovertemplate="%{text}<br>%{x:.3f}, %{y:.3f}<extra>" + title_of(name) + "</extra>",
+        )
+    line = {"dash": "dot", "color": GREY}
+    figure.add_vline(get_behaviour(across).threshold, line=line)
+    figure.add_hline(get_behaviour(up).threshold, line=line)
+    title = f"{title_of(across)} and {title_of(up).lower()}"
+    figure = laid_out(figure, title, policy_of(profile))
+    figure.update_xaxes(title=f"{title_of(across)} ({get_behaviour(across).scale})")
+    figure.update_yaxes(title=f"{title_of(up)} ({get_behaviour(up).scale})")
+    return figure
+
+
+def label_counts_figure(profile: Profile) -> go.Figure:
+    """How many heads of each layer carry each label, stacked; unused labels are left out."""
+    names = [name for name, count in profile.label_counts().items() if count]
+    colours = plotly.colors.qualitative.Safe
+    bars = [
+        go.Bar(
+            name=title_of(name),
+            x=np.arange(profile.n_layers),
+            y=(profile.label == name).sum(axis=1),
+            marker={
+                "color": GREY if name == UNCLASSIFIED else colours[index % len(colours)],
+                "pattern": {
+                    "shape": TEXTURES[index % len(TEXTURES)],
+                    "fillmode": "overlay",
+                    "fgopacity": 0.35,
+                },
+            },
+            hovertemplate=f"layer %{{x}}: %{{y}} × {title_of(name)}<extra></extra>",
+        )
+        for index, name in enumerate(names)
+    ]
+    figure = laid_out(go.Figure(bars), "Heads of each label", policy_of(profile))
+    figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
+    figure.update_xaxes(title="layer", dtick=1 if profile.n_layers <= 24 else 4)
+    figure.update_yaxes(title="heads")
+    return figure

@@ -10,7 +10,6 @@ on one thread instead of the clock's, for a machine that others use at the same 
 """
 
 import argparse
-import copy
 import statistics
 import time
 import warnings
@@ -20,10 +19,11 @@ from dataclasses import replace
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config
 
+from benchmarks.bare import bare_pass, eager_twin, on_patterns
 from headlab import LoadedModel, load_model, probes
-from headlab.behaviours import Prompt, behaviours
+from headlab.behaviours import Prompt
 from headlab.models.attention import NAME
-from headlab.profiling import BATCH_SIZE, measure
+from headlab.profiling import measure
 
 THEIRS = ("previous_token_head", "duplicate_token_head", "induction_head")
 
@@ -63,10 +63,7 @@ def main() -> None:
     mini = load_model("mini")
     network = AutoModelForCausalLM.from_config(GPT2Config(), attn_implementation=NAME).eval()
     model = replace(mini, network=network, name="gpt2, random weights", folder=None)
-    config = copy.deepcopy(network.config)
-    eager = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-    eager.load_state_dict(network.state_dict())
-    eager.eval()
+    eager = eager_twin(network)
     from transformer_lens.head_detector import detect_head
 
     bridge = bridge_of(eager, mini.tokenizer)
@@ -79,19 +76,8 @@ def main() -> None:
         prompts[probe], strings = same_ids(model, bridge, sequences)
         texts += strings
         print(f"{probe}: {len(strings)} of {len(sequences)} prompts are read as the same ids")
-    chosen = [b for b in behaviours().values() if not b.needs_model and b.name != "retrieval"]
-    batches = []
-    for sequences in prompts.values():
-        ordered = sorted((prompt.tokens for prompt in sequences), key=len)
-        batches += [
-            model.as_batch(ordered[begin : begin + BATCH_SIZE])
-            for begin in range(0, len(ordered), BATCH_SIZE)
-        ]
-
-    @torch.inference_mode()
-    def bare() -> None:
-        for batch in batches:
-            eager.transformer(batch, use_cache=False)
+    chosen = on_patterns()
+    bare = bare_pass(model, eager, prompts.values())
 
     def profile() -> None:
         measure(model, prompts, chosen)

@@ -10,7 +10,6 @@ at the same time.
 """
 
 import argparse
-import copy
 import statistics
 import time
 from collections.abc import Callable
@@ -19,10 +18,10 @@ from dataclasses import replace
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config
 
+from benchmarks.bare import bare_pass, eager_twin, on_patterns
 from headlab import LoadedModel, load_model, probes, profile_model
-from headlab.behaviours import behaviours
 from headlab.models.attention import NAME
-from headlab.profiling import BATCH_SIZE, measure
+from headlab.profiling import measure
 
 clock: Callable[[], float] = time.perf_counter
 
@@ -47,25 +46,8 @@ def compare(model: LoadedModel, repeat: int) -> None:
         "repeats": probes.repeats(model, model.start_token),
         "sentences": probes.sentences(model, model.start_token),
     }
-    patterns_only = [
-        b for b in behaviours().values() if not b.needs_model and b.name != "retrieval"
-    ]
-    config = copy.deepcopy(model.network.config)  # from_config writes the implementation into it
-    eager = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-    eager.load_state_dict(model.network.state_dict())
-    eager.eval()
-    batches = []
-    for sequences in prompts.values():
-        ordered = sorted((p.tokens for p in sequences), key=len)
-        batches += [
-            model.as_batch(ordered[begin : begin + BATCH_SIZE])
-            for begin in range(0, len(ordered), BATCH_SIZE)
-        ]
-
-    @torch.inference_mode()
-    def bare() -> None:
-        for batch in batches:
-            eager.transformer(batch, use_cache=False)
+    patterns_only = on_patterns()
+    bare = bare_pass(model, eager_twin(model.network), prompts.values())
 
     def scored() -> None:
         measure(model, prompts, patterns_only)

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from headlab.behaviours import Behaviour
+from headlab.behaviours import Behaviour, get_behaviour
 from headlab.scoring import Measured
 
 N_RESAMPLES = 1_000
 INTERVAL = (2.5, 97.5)  # percentiles of the resamples
 UNCLASSIFIED = "unclassified"
 FEWEST_PROMPTS = 8
+
+
+def label_title(name: str) -> str:
+    """A label as people read it: a behaviour's title, or "Unclassified"."""
+    return "Unclassified" if name == UNCLASSIFIED else get_behaviour(name).title
 
 
 def bootstrap_weights(n_prompts: int, seed: int = 0, n_resamples: int = N_RESAMPLES) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from headlab.behaviours import get_behaviour
-from headlab.confidence import FEWEST_PROMPTS, UNCLASSIFIED
+from headlab.confidence import FEWEST_PROMPTS, UNCLASSIFIED, label_title
 from headlab.errors import HeadlabError
 from headlab.heads import Head
 
@@ -147,8 +147,7 @@ class Profile:
 
     def title(self, layer: int, head: int) -> str:
         """The label as learners read it."""
-        name = str(self.label[layer, head])
-        return "Unclassified" if name == UNCLASSIFIED else get_behaviour(name).title
+        return label_title(str(self.label[layer, head]))
 
     def confidence_text(self, layer: int, head: int) -> str:
         """The label's confidence in words: "stable 97 %, holds in 3 of 4"."""

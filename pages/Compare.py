@@ -1,35 +1,33 @@
 """Two models side by side, by heads where that means something and by roles; and a training."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from headlab.behaviours import get_behaviour
 from headlab.compare import LEAST_CHANGE, ProfileComparison, TextComparison
+from headlab.confidence import label_title
 from headlab.figures import (
+    NO_TOOLBAR,
     compared_map_figure,
     depth_figure,
     flow_figure,
-    history_figure,
-    history_labels_figure,
     label_shares_figure,
+    model_policy,
     pair_policy,
     pattern_figure,
     similarity_map_figure,
 )
 from headlab.heads import Head
-from headlab.history import History, read_history
 from headlab.models.catalogue import CATALOGUE, is_public, offered
 from headlab.models.hub import find_model
 from headlab.profile import Profile
 from headlab.ui import state
-from headlab.ui.cache import ChosenText, get_model, get_profile
+from headlab.ui.cache import ChosenText
 from headlab.ui.head_grid import GridView, head_grid
-from headlab.ui.navigation import page_link
 from headlab.ui.second import (
     drawn,
     get_comparison,
@@ -41,17 +39,12 @@ from headlab.ui.second import (
 from headlab.ui.start_page import guarded, start_page
 from headlab.ui.state import UPLOADED, Selection
 from headlab.ui.text_choice import choose_text
+from headlab.ui.training_view import training
 from headlab.ui.words import plain
 
-PLAIN = {"displayModeBar": False}
 USUAL = "induction"
 MODELS, TRAINING = "Two models", "Training"
 MOST_ROWS = 200
-
-
-def title(name: str) -> str:
-    """A behaviour's name for people; of a label, "Unclassified" too."""
-    return "Unclassified" if name == "unclassified" else get_behaviour(name).title
 
 
 # -- which second model
@@ -132,11 +125,11 @@ def verdicts(comparison: ProfileComparison) -> None:
         f"{LEAST_CHANGE:g}; for the rest the probes cannot tell."
     )
     counts = comparison.verdict_counts()
-    counts["behaviour"] = [title(name) for name in counts["behaviour"]]
+    counts["behaviour"] = [label_title(name) for name in counts["behaviour"]]
     st.dataframe(counts, hide_index=True, alt="Heads that changed, stayed or cannot be told")
     for name, change in comparison.changes.items():
         if change.why:
-            st.info(f"{title(name)}: the change has no interval, for {change.why}.")
+            st.info(f"{label_title(name)}: the change has no interval, for {change.why}.")
 
 
 def maps(selection: Selection, comparison: ProfileComparison, behaviour: str) -> None:
@@ -150,9 +143,9 @@ def maps(selection: Selection, comparison: ProfileComparison, behaviour: str) ->
             compared_map_figure(
                 comparison, behaviour, side, chosen if comparison.changes else None
             ),
-            config=PLAIN,
+            config=NO_TOOLBAR,
             key=f"map {side}",
-            alt=f"{title(behaviour)} of every head, {side}",
+            alt=f"{label_title(behaviour)} of every head, {side}",
         )
     if comparison.changes:
         st.caption(
@@ -165,7 +158,7 @@ def changed_heads(comparison: ProfileComparison, behaviour: str) -> None:
     """The heads that surely changed in a behaviour, the surest first; a row frames its head."""
     table = comparison.ranking(behaviour).head(MOST_ROWS)
     if table.empty:
-        st.info(f"No head surely changed in {title(behaviour).lower()}.")
+        st.info(f"No head surely changed in {label_title(behaviour).lower()}.")
         return
     st.markdown("Sorted by the least change that the interval allows. Choose a row to find it.")
     event = st.dataframe(
@@ -193,7 +186,7 @@ def labels(comparison: ProfileComparison) -> None:
     st.header("Labels before and after")
     st.plotly_chart(
         flow_figure(comparison),
-        config=PLAIN,
+        config=NO_TOOLBAR,
         key="flow",
         alt="How many heads went from which label to which",
     )
@@ -230,15 +223,15 @@ def roles(comparison: ProfileComparison, behaviour: str) -> None:
     left, right = st.columns(2)
     left.plotly_chart(
         label_shares_figure(comparison),
-        config=PLAIN,
+        config=NO_TOOLBAR,
         key="shares",
         alt="Share of heads that carry each label in both models",
     )
     right.plotly_chart(
         depth_figure(comparison, behaviour),
-        config=PLAIN,
+        config=NO_TOOLBAR,
         key="depth",
-        alt=f"Share of heads past the threshold of {title(behaviour)} over relative depth",
+        alt=f"Share of heads past the threshold of {label_title(behaviour)} over relative depth",
     )
     st.subheader("The strongest heads of each behaviour")
     table = comparison.matched_roles()
@@ -249,7 +242,7 @@ def roles(comparison: ProfileComparison, behaviour: str) -> None:
     )
     st.dataframe(
         pd.DataFrame(
-            {"behaviour": [title(name) for name in table["behaviour"]], "rank": table["rank"]}
+            {"behaviour": [label_title(name) for name in table["behaviour"]], "rank": table["rank"]}
             | {
                 f"{name}: {words}": table[f"{key}_{side}"].map(show)
                 for side, name in zip(("before", "after"), comparison.names, strict=True)
@@ -294,7 +287,7 @@ def alike(comparison: ProfileComparison, both: TextComparison) -> None:
         similarity_map_figure(
             both.similarity(), "How alike the pictures are", pair_policy(comparison)
         ),
-        config=PLAIN,
+        config=NO_TOOLBAR,
         key="alike",
         alt="Similarity of the pictures of every head in both models",
     )
@@ -310,13 +303,12 @@ def strongest(comparison: ProfileComparison, both: TextComparison, behaviour: st
     sides = (("before", comparison.before, both.before), ("after", comparison.after, both.after))
     for column, (side, profile, patterns) in zip(st.columns(2), sides, strict=True):
         head = Head.parse(profile.ranking(behaviour, top=1)["name"][0])
-        start = "none" if profile.start_text is None else profile.start_text
         column.plotly_chart(
             pattern_figure(
                 patterns[head],
                 both.names,
-                f"{head}: first in {title(behaviour).lower()}",
-                f"{profile.model_name} · start token: {start}",
+                f"{head}: first in {label_title(behaviour).lower()}",
+                model_policy(profile),
             ),
             key=f"strongest {side}",
             alt=f"Attention of {head} of {profile.model_name}",
@@ -346,87 +338,6 @@ def grids(selection: Selection, comparison: ProfileComparison, chosen: ChosenTex
                 )
 
 
-# -- training
-
-
-def training(selection: Selection) -> None:
-    """A model over its training: best scores and label counts at each checkpoint."""
-    model = get_model(selection.model)
-    history = read_history(model.folder)
-    if history is None:
-        st.info(
-            f"No history of {model.name}'s training is known. mini ships with its own; for a model "
-            "that you train, `scripts/mini_history.py` writes one from its checkpoints."
-        )
-        page_link("Compare", label="Show mini's training", model="mini", head=None, layer=0)
-        return
-    profile = get_profile(replace(selection, start_token=True))  # as checkpoints are measured
-    st.markdown(
-        "At every **checkpoint** of its training the model was measured like any other. A line is "
-        "the best score of any head; a ring marks the first checkpoint at which a head passes the "
-        "behaviour's threshold."
-    )
-    appeared = history.appearances(profile)
-    st.plotly_chart(
-        history_figure(history, appeared, profile),
-        config=PLAIN,
-        key="history",
-        alt="Best score of each behaviour over training",
-    )
-    order(appeared)
-    st.plotly_chart(
-        history_labels_figure(history, profile),
-        config=PLAIN,
-        key="history labels",
-        alt="Heads of each label over training",
-    )
-    st.dataframe(
-        history_table(history),
-        hide_index=True,
-        alt="Best score of each behaviour and heads of each label at every checkpoint",
-    )
-
-
-def order(appeared: Mapping[str, int | None]) -> None:
-    """What appeared before what."""
-    st.subheader("What came first")
-    came = {name: step for name, step in appeared.items() if step is not None}
-    st.markdown("\n".join(f"1. **{title(name)}**: step {step:,}" for name, step in came.items()))
-    never = [title(name).lower() for name, step in appeared.items() if step is None]
-    if never:
-        st.markdown(f"Never past its threshold: {', '.join(never)}.")
-    st.markdown(before_induction(came))
-    st.caption(
-        "Steps are those at which a checkpoint was kept: what happened between two of them is "
-        "counted for the later one. The order shows what came first, not what caused what."
-    )
-
-
-def before_induction(came: Mapping[str, int]) -> str:
-    """Whether previous-token heads came before induction heads."""
-    one, two = came.get("previous_token"), came.get("induction")
-    if one is None or two is None:
-        return "Previous-token and induction heads did not both appear."
-    if one == two:
-        return f"Previous-token and induction heads appeared by the same checkpoint, step {one:,}."
-    earlier = "before" if one < two else "after"
-    return (
-        f"The first previous-token head appeared **{earlier}** the first induction head: at step "
-        f"{one:,} against {two:,}."
-    )
-
-
-def history_table(history: History) -> pd.DataFrame:
-    """One row for each checkpoint."""
-    best = {f"best {title(name).lower()}": values for name, values in history.best.items()}
-    counts = {
-        f"heads: {title(name).lower()}": values
-        for name, values in history.labels.items()
-        if values.any()
-    }
-    return pd.DataFrame({"step": history.steps, **best, **counts})
-
-
 # -- the page
 
 
@@ -454,7 +365,7 @@ def choose_behaviour(selection: Selection, names: Sequence[str]) -> str:
     wanted = (selection.behaviour, USUAL, *names)
     behaviour = next(name for name in wanted if name in names)
     assert behaviour is not None
-    st.selectbox("Behaviour", names, format_func=title, **state.bound("behaviour", behaviour))
+    st.selectbox("Behaviour", names, format_func=label_title, **state.bound("behaviour", behaviour))
     return behaviour
 
 

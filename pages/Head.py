@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from headlab.behaviours import behaviours, get_behaviour
-from headlab.figures import difference_figure, pattern_figure, position_names
+from headlab.figures import difference_figure, model_policy, pattern_figure, position_names
 from headlab.heads import Head
 from headlab.pictures import without_first
 from headlab.profile import Profile
@@ -20,7 +20,6 @@ from headlab.ui.start_page import guarded, start_page
 from headlab.ui.state import Selection
 from headlab.ui.text_choice import choose_text
 from headlab.ui.text_view import text_view
-from headlab.ui.words import model_policy
 
 NONE = "none"
 LARGEST_TABLE = 100  # tokens; beyond it the table shows one row

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
 import streamlit as st
 
 from headlab.errors import HeadlabError
@@ -14,38 +13,28 @@ from headlab.exercises import (
     Question,
     Record,
     Sheet,
-    Text,
     calibration,
     explain,
-    grade,
     parse_record,
     pose,
     sheets,
 )
-from headlab.exercises.effects import SIZES
-from headlab.exercises.format import PROBABILITY, WHAT_IF, WHICH_HEAD, WHICH_OF_TWO, WHICH_TOKEN
-from headlab.exercises.posed import RIGHT, WRONG
+from headlab.exercises.format import WHAT_IF
 from headlab.exercises.record import DONE, EXPLAIN, OBSERVE, PREDICT, REVISE, TRANSFER
 from headlab.figures import (
     calibration_figure,
-    pattern_figure,
-    prediction_figure,
-    removal_figure,
 )
-from headlab.heads import Head
 from headlab.ui import state
-from headlab.ui.cache import ChosenText, get_pictures, get_reading
-from headlab.ui.head_grid import GridView, head_grid
 from headlab.ui.learner import get_lab, get_record, keep_entry, keep_record, tried_sheet, try_sheet
 from headlab.ui.navigation import page_link
+from headlab.ui.reveal import pictures, reveal, verdict
 from headlab.ui.second import has_second
 from headlab.ui.start_page import guarded, start_page
 from headlab.ui.state import Selection
-from headlab.ui.words import model_policy, plain
+from headlab.ui.words import plain
 
 SURENESS = {1: "a guess", 2: "unsure", 3: "fairly sure", 4: "sure", 5: "certain"}
 FEW = 8  # options shown as buttons; more become a list
-MOST_BARS = 12
 
 
 # -- the list of sheets
@@ -251,7 +240,7 @@ def committed(selection: Selection, sheet: Sheet, entry: Entry, posed: Posed, la
         return
     if entry.observation:
         st.markdown(f"You saw: *{plain(entry.observation)}*")
-    verdict(posed, entry.first.value, "first")
+    verdict(selection, posed, entry.first.value, "first")
     if entry.stage == EXPLAIN:
         st.subheader("Why?")
         write(entry, EXPLAIN, "Explain in one sentence why it came out so.", "Lock my sentence")
@@ -293,7 +282,7 @@ def transfer(selection: Selection, entry: Entry, question: Question, lab: Lab) -
     else:
         st.markdown(f"**{posed.ask}** You said: **{entry.transfer_answer.text}**.")
         reveal(selection, posed, entry.transfer_answer.value, "transfer")
-        verdict(posed, entry.transfer_answer.value, "transfer")
+        verdict(selection, posed, entry.transfer_answer.value, "transfer")
 
 
 def hints(words: Sequence[str], posed: Posed, lab: Lab, entry: Entry) -> None:
@@ -365,122 +354,6 @@ def show(posed: Posed, value: str) -> None:
     elif posed.heads:
         state.change(layer=posed.heads[0].layer, head=None)
     st.rerun()
-
-
-def reveal(selection: Selection, posed: Posed, value: str, key: str) -> None:
-    """The pictures, with the prediction drawn over them."""
-    names_a_head = posed.question.kind in (WHICH_HEAD, WHICH_OF_TWO)
-    predicted = [Head.parse(value)] if names_a_head else []
-    parts = []
-    if posed.framed is not None:
-        parts.append(f"The framed picture is that of **{posed.framed}**.")
-    if predicted:
-        parts.append(f"◆ marks your prediction, **{value}**.")
-    if posed.question.kind == WHAT_IF:
-        before_and_after(selection, posed, value, key)
-    st.markdown(" ".join(parts))
-    pictures(selection, posed.question.text, (), predicted, key)
-    if posed.framed is not None and posed.query is not None:
-        large_picture(selection, posed, value, key)
-
-
-def before_and_after(selection: Selection, posed: Posed, value: str, key: str) -> None:
-    """What was watched with and without the removed heads, with the prediction over it."""
-    assert posed.key is not None
-    figures = posed.key.figures
-    by_token = posed.question.measure == PROBABILITY
-    what = f"probability of {figures['token']}" if by_token else f"score of {figures['watched']}"
-    before, after = (posed.measured[name][0] for name in ("before", "after"))
-    size = next(size for size in SIZES if size.name == value)
-    figure = removal_figure(
-        before,
-        after,
-        (size.least * before, size.limit * before),
-        what,
-        f"Without {figures['removed']}",
-        policy(selection),
-    )
-    st.plotly_chart(figure, key=f"removal {key}", alt=f"The {what} before and after")
-    st.caption(
-        f"The {what}, from {figures['before']} to {figures['after']}. The orange frame is your "
-        "prediction. The heads' outputs were replaced by their means over the probe sentences."
-    )
-
-
-def large_picture(selection: Selection, posed: Posed, value: str, key: str) -> None:
-    """The framed head, with the place that was asked about or predicted outlined."""
-    assert posed.framed is not None and posed.query is not None
-    reading = get_lab(selection).reading(posed.question.text)
-    pattern = reading.pattern(*posed.framed)
-    is_prediction = posed.question.kind == WHICH_TOKEN
-    outlined = np.zeros(pattern.shape, dtype=bool)
-    outlined[posed.query, [int(value)] if is_prediction else list(posed.keys)] = True
-    figure = pattern_figure(
-        pattern, reading.token_texts, str(posed.framed), policy(selection), outlined=outlined
-    )
-    st.plotly_chart(figure, key=f"picture {key}", alt=f"Attention of head {posed.framed}")
-    st.caption("The orange outline is " + ("your prediction." if is_prediction else "the place."))
-
-
-def verdict(posed: Posed, value: str, key: str) -> None:
-    """What was measured, and what it makes of the prediction."""
-    assert posed.key is not None
-    found = grade(posed.key, value)
-    draw = {RIGHT: st.success, WRONG: st.warning}.get(found.outcome, st.info)
-    draw(found.sentence)
-    if posed.measured and posed.question.kind != WHAT_IF:
-        with st.expander("The figures behind it"):
-            measured_figures(posed, value, key)
-
-
-def measured_figures(posed: Posed, value: str, key: str) -> None:
-    """The largest measured values, and always those of the prediction and of the answer."""
-    assert posed.key is not None
-    names = {option.value: option.text for option in posed.options}
-    largest = sorted(posed.measured, key=lambda name: -posed.measured[name][0])[:MOST_BARS]
-    wanted = {*largest, *posed.key.accepted, value}
-    shown = [name for name in posed.measured if name in wanted]
-    middle, low, high = np.array([posed.measured[name] for name in shown]).T
-    texts = [names.get(name, name) + " ✓" * (name in posed.key.accepted) for name in shown]
-    predicted = next((text for text, name in zip(texts, shown, strict=True) if name == value), None)
-    figure = prediction_figure(
-        texts, middle, low, high, predicted, "What was measured", policy(selection)
-    )
-    st.plotly_chart(figure, key=f"measured {key}", alt="Measured value of each answer")
-    st.caption(
-        "✓ counts as right. The thin lines are the bounds within which the values may lie: "
-        "the 95 % interval for scores over many probe texts, plus or minus 2.5 points on one text."
-    )
-
-
-@st.fragment
-def pictures(
-    selection: Selection,
-    text: Text,
-    hidden: Sequence[Head],
-    marked: Sequence[Head],
-    key: str,
-) -> None:
-    """The grid on a sheet's text."""
-    with guarded():
-        asked, _ = state.current()
-        lab = get_lab(selection)
-        asked, _ = state.fit(asked, lab.n_layers, lab.n_heads)
-        plain_view = replace(selection, lens=False)
-        chosen = ChosenText(text.words, text.facts)
-        head_grid(
-            get_reading(plain_view, chosen),
-            get_pictures(plain_view, text.words),
-            GridView(asked.layer, asked.head),
-            highlight=marked,
-            hidden=hidden,
-            key=f"{key} grid",
-        )
-
-
-def policy(selection: Selection) -> str:
-    """Model and start token, which every figure names."""
-    return model_policy(get_lab(selection))
 
 
 def go_on(sheet: Sheet, entry: Entry, posed: Posed, lab: Lab) -> None:

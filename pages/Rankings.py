@@ -8,6 +8,7 @@ import streamlit as st
 
 from headlab.behaviours import get_behaviour
 from headlab.figures import (
+    NO_TOOLBAR,
     behaviour_map_figure,
     label_counts_figure,
     ranking_figure,
@@ -24,7 +25,6 @@ from headlab.ui.navigation import open_page, page_link
 from headlab.ui.start_page import start_page
 from headlab.ui.state import NAME_MAPS, Selection
 
-PLAIN = {"displayModeBar": False}
 USUAL = "induction"
 RANKINGS = "rankings"
 VIEWS = {RANKINGS: "One behaviour", NAME_MAPS: "Name copying heat maps"}
@@ -140,7 +140,7 @@ def ranking(selection: Selection, profile: Profile, behaviour: str) -> None:
     strongest = found.head(STRONGEST)
     st.plotly_chart(
         ranking_figure(profile, strongest, behaviour),
-        config=PLAIN,
+        config=NO_TOOLBAR,
         key="bars",
         alt=f"The {len(strongest)} strongest heads with their intervals",
     )
@@ -190,7 +190,7 @@ def name_maps(profile: Profile) -> None:
         marked |= bool(classes)
         column.plotly_chart(
             behaviour_map_figure(profile, name, classes),
-            config=PLAIN,
+            config=NO_TOOLBAR,
             key=f"map of {name}",
             alt=f"{title(name)} score of every head, layer across and head down",
         )
@@ -268,7 +268,7 @@ with start_page("Rankings") as selection:
         evidence(profile)
     st.plotly_chart(
         behaviour_map_figure(profile, behaviour),
-        config=PLAIN,
+        config=NO_TOOLBAR,
         key="map",
         alt=f"{title(behaviour)} score of every head, layer across and head down",
     )
@@ -277,13 +277,13 @@ with start_page("Rankings") as selection:
     left, right = st.columns(2)
     left.plotly_chart(
         label_counts_figure(profile),
-        config=PLAIN,
+        config=NO_TOOLBAR,
         key="counts",
         alt="How many heads of each layer carry each label",
     )
     right.plotly_chart(
         role_counts_figure(profile, "first_token"),
-        config=PLAIN,
+        config=NO_TOOLBAR,
         key="sinks",
         alt="How many heads of each layer rest on the first token",
     )
@@ -293,7 +293,7 @@ with start_page("Rankings") as selection:
     st.selectbox("Second behaviour", names, format_func=title, **state.bound("against", against))
     st.plotly_chart(
         scatter_figure(profile, behaviour, against),
-        config=PLAIN,
+        config=NO_TOOLBAR,
         key="scatter",
         alt=f"Every head by {title(behaviour)} and {title(against)}",
     )

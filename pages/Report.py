@@ -1,5 +1,6 @@
 """The report: what was measured and what the learner made of it, as one file to hand in."""
 
+import urllib.parse
 from dataclasses import replace
 
 import streamlit as st
@@ -147,15 +148,16 @@ def hand_out(selection: Selection, chosen: ChosenText, record: Record, profile: 
     """The downloads and the preview."""
     draft = fitting(selection, get_draft(), record, profile)
     interventions, sweep = measured(selection, chosen, draft)
-    report, page = drafted_report(
+    drawn = drafted_report(
         selection, with_facts(selection, chosen), draft, record, interventions, sweep
     )
+    page = drawn.html()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
-            "Download the report (HTML)", page, "report.html", "text/html", type="primary"
+            "Download the report (HTML)", drawn.html, "report.html", "text/html", type="primary"
         )
-        st.download_button("Its data (JSON)", report.json, "report.json", "application/json")
-        st.download_button("Its scores (CSV)", report.csv, "report.csv", "text/csv")
+        st.download_button("Its data (JSON)", drawn.json, "report.json", "application/json")
+        st.download_button("Its scores (CSV)", drawn.csv, "report.csv", "text/csv")
         st.toggle("Preview", value=True, key="report preview")
     st.caption(
         f"One file of {len(page.encode()) / 1e6:.1f} MB that needs no network. Every figure in it "
@@ -164,6 +166,8 @@ def hand_out(selection: Selection, chosen: ChosenText, record: Record, profile: 
     if st.session_state["report preview"]:
         # what a learner wrote is escaped, and the policy in the page runs no script but ours
         st.iframe(page, height=900, alt="Preview of the report")
+        # st.iframe has asked urllib whether this is an address, and urllib keeps what it is asked
+        urllib.parse.clear_cache()  # type: ignore[attr-defined]
 
 
 with start_page("Report") as selection:

@@ -26,7 +26,7 @@ from headlab.figures.exercises import (
     prediction_figure,
     removal_figure,
 )
-from headlab.figures.layout import position_names
+from headlab.figures.layout import NO_TOOLBAR, model_policy, position_names
 from headlab.figures.patterns import (
     difference_figure,
     pattern_figure,
@@ -40,6 +40,7 @@ from headlab.figures.profiles import (
 )
 
 __all__ = [
+    "NO_TOOLBAR",
     "answers_figure",
     "behaviour_map_figure",
     "calibration_figure",
@@ -54,6 +55,7 @@ __all__ = [
     "label_counts_figure",
     "label_shares_figure",
     "losses_figure",
+    "model_policy",
     "pair_policy",
     "pattern_figure",
     "position_effect_figure",

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from headlab.compare import ProfileComparison, depth_shares
-from headlab.confidence import UNCLASSIFIED
+from headlab.confidence import UNCLASSIFIED, label_title
 from headlab.figures.layout import (
     FRAME,
     GREY,
@@ -16,9 +16,8 @@ from headlab.figures.layout import (
     frames,
     laid_out,
     layer_by_head,
+    model_policy,
     plain,
-    policy_of,
-    title_of,
 )
 from headlab.figures.profiles import behaviour_map_figure
 from headlab.heads import Head
@@ -30,8 +29,8 @@ def pair_policy(comparison: ProfileComparison) -> str:
     """Both models and their start-token policies, which every figure names."""
     one, two = comparison.before, comparison.after
     if one.start_text == two.start_text:
-        return f"{one.model_name} → {policy_of(two)}"
-    return f"{policy_of(one)} → {policy_of(two)}"
+        return f"{one.model_name} → {model_policy(two)}"
+    return f"{model_policy(one)} → {model_policy(two)}"
 
 
 def compared_map_figure(
@@ -79,9 +78,9 @@ def compared_map_figure(
                 hoverinfo="skip",
                 showlegend=False,
             )
-            figure = laid_out(figure, f"{title_of(behaviour)}: change", pair_policy(comparison))
+            figure = laid_out(figure, f"{label_title(behaviour)}: change", pair_policy(comparison))
         else:
-            figure = laid_out(figure, f"{title_of(behaviour)} {side}", policy_of(profile))
+            figure = laid_out(figure, f"{label_title(behaviour)} {side}", model_policy(profile))
         layer_by_head(figure, profile.n_layers, profile.n_heads)
     if chosen is not None and chosen.layer < profile.n_layers and chosen.head < profile.n_heads:
         cell = np.zeros((profile.n_heads, profile.n_layers), dtype=bool)
@@ -120,7 +119,7 @@ def flow_figure(comparison: ProfileComparison) -> go.Figure:
         go.Sankey(
             arrangement="snap",
             node={
-                "label": [title_of(name) for name in names],
+                "label": [label_title(name) for name in names],
                 "color": [colours.get(name, GREY) for name in names],
                 "hovertemplate": "%{label}: %{value} heads<extra></extra>",
                 "pad": 14,
@@ -147,7 +146,7 @@ def depth_figure(comparison: ProfileComparison, behaviour: str) -> go.Figure:
     for profile, dash, symbol in sides:
         depth, share = depth_shares(profile, behaviour)
         figure.add_scatter(
-            name=plain(policy_of(profile)),
+            name=plain(model_policy(profile)),
             x=depth,
             y=share.astype(np.float32),
             customdata=np.arange(profile.n_layers),
@@ -156,7 +155,7 @@ def depth_figure(comparison: ProfileComparison, behaviour: str) -> go.Figure:
             marker={"symbol": symbol, "size": 8},
             hovertemplate="layer %{customdata}: %{y:.0%} of its heads<extra></extra>",
         )
-    figure = laid_out(figure, f"{title_of(behaviour)}: share of heads by depth", height=380)
+    figure = laid_out(figure, f"{label_title(behaviour)}: share of heads by depth", height=380)
     figure.update_layout(legend={"orientation": "h", "y": -0.35})
     figure.update_xaxes(title="relative depth: 0 first layer, 1 last layer", range=[-0.03, 1.03])
     figure.update_yaxes(title="share of a layer's heads", rangemode="tozero", tickformat=".0%")
@@ -171,8 +170,8 @@ def label_shares_figure(comparison: ProfileComparison) -> go.Figure:
     sides = (("before", comparison.before, ""), ("after", comparison.after, "/"))
     for column, profile, shape in sides:
         figure.add_bar(
-            name=plain(policy_of(profile)),
-            y=[title_of(name) for name in table["label"]],
+            name=plain(model_policy(profile)),
+            y=[label_title(name) for name in table["label"]],
             x=table[column].to_numpy(np.float32),
             orientation="h",
             marker={"pattern": {"shape": shape}},
@@ -194,12 +193,12 @@ def history_figure(
     for index, (name, values) in enumerate(history.best.items()):
         colour, step = LINES[index % len(LINES)], appeared.get(name)
         figure.add_scatter(
-            name=title_of(name),
+            name=label_title(name),
             x=history.steps,
             y=values.astype(np.float32),
             mode="lines",
             line={"dash": dashes[index % len(dashes)], "color": colour, "width": 2.5},
-            hovertemplate="step %{x}: %{y:.3f}<extra>" + title_of(name) + "</extra>",
+            hovertemplate="step %{x}: %{y:.3f}<extra>" + label_title(name) + "</extra>",
         )
         if step is not None:
             figure.add_scatter(
@@ -208,9 +207,9 @@ def history_figure(
                 mode="markers",
                 marker={"symbol": "circle-open", "size": 13, "color": colour, "line": {"width": 3}},
                 showlegend=False,
-                hovertemplate=f"{title_of(name)} appears by step %{{x}}<extra></extra>",
+                hovertemplate=f"{label_title(name)} appears by step %{{x}}<extra></extra>",
             )
-    figure = laid_out(figure, "Best score of any head over training", policy_of(profile), 460)
+    figure = laid_out(figure, "Best score of any head over training", model_policy(profile), 460)
     figure.update_layout(legend={"orientation": "h", "y": -0.2})
     figure.update_xaxes(title="training step", rangemode="tozero")
     figure.update_yaxes(title="best score", range=[0, 1.02])
@@ -224,7 +223,7 @@ def history_labels_figure(history: History, profile: Profile) -> go.Figure:
     for index, name in enumerate(names):
         colour = GREY if name == UNCLASSIFIED else LINES[index % len(LINES)]
         figure.add_scatter(
-            name=title_of(name),
+            name=label_title(name),
             x=history.steps,
             y=history.labels[name],
             stackgroup="heads",
@@ -235,9 +234,9 @@ def history_labels_figure(history: History, profile: Profile) -> go.Figure:
                 "fillmode": "overlay",
                 "fgopacity": 0.35,
             },
-            hovertemplate="step %{x}: %{y} × " + title_of(name) + "<extra></extra>",
+            hovertemplate="step %{x}: %{y} × " + label_title(name) + "<extra></extra>",
         )
-    figure = laid_out(figure, "Heads of each label over training", policy_of(profile), 460)
+    figure = laid_out(figure, "Heads of each label over training", model_policy(profile), 460)
     figure.update_layout(legend={"orientation": "h", "y": -0.2})
     figure.update_xaxes(title="training step", rangemode="tozero")
     figure.update_yaxes(title="heads")

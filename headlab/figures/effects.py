@@ -6,15 +6,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from headlab.behaviours import get_behaviour
+from headlab.confidence import label_title
 from headlab.figures.layout import (
     GREY,
     below,
     laid_out,
     layer_by_head,
+    model_policy,
     plain,
-    policy_of,
     position_names,
-    title_of,
 )
 from headlab.heads import Head
 from headlab.profile import Profile
@@ -142,8 +142,8 @@ def score_effect_figure(
     )
     figure.add_vline(get_behaviour(behaviour).threshold, line={"dash": "dot", "color": GREY})
     figure = laid_out(
-        figure, f"{title_of(behaviour)} and what removal does", policy_of(profile), 460
+        figure, f"{label_title(behaviour)} and what removal does", model_policy(profile), 460
     )
-    figure.update_xaxes(title=f"{title_of(behaviour)} ({get_behaviour(behaviour).scale})")
+    figure.update_xaxes(title=f"{label_title(behaviour)} ({get_behaviour(behaviour).scale})")
     figure.update_yaxes(title=value)
     return figure

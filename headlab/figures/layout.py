@@ -1,17 +1,15 @@
 """What figures have in common: titles, axes, colours, and text that plotly shows unchanged."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import plotly.colors
 import plotly.graph_objects as go
 
-from headlab.behaviours import get_behaviour
-from headlab.confidence import UNCLASSIFIED
 from headlab.models.tokens import visible
-from headlab.profile import Profile
 
+NO_TOOLBAR = {"displayModeBar": False}  # for whoever shows a figure
 CLEAR = "rgba(0,0,0,0)"
 GREY = "#8a929b"  # what is beside the point: intervals, thresholds, heads without a label
 FRAME = "#ff8a3d"  # around what was predicted, chosen or asked for
@@ -20,15 +18,19 @@ LINES = plotly.colors.qualitative.T10  # seen on light and on dark pages
 TEXTURES = ("", "/", ".", "x", "-", "\\", "|", "+")  # beside colours, never colours alone
 
 
-def title_of(name: str) -> str:
-    """A behaviour's title, or that of the label without one."""
-    return "Unclassified" if name == UNCLASSIFIED else get_behaviour(name).title
+class OnModel(Protocol):
+    """A result that names its model and start token."""
+
+    @property
+    def model_name(self) -> str: ...
+
+    @property
+    def start_text(self) -> str | None: ...
 
 
-def policy_of(profile: Profile) -> str:
+def model_policy(result: OnModel) -> str:
     """Model and start-token policy, which every figure names."""
-    start = "none" if profile.start_text is None else profile.start_text
-    return f"{profile.model_name} · start token: {start}"
+    return f"{result.model_name} · start token: {result.start_text or 'none'}"
 
 
 def plain(text: str) -> str:

@@ -8,8 +8,8 @@ import plotly.colors
 import plotly.graph_objects as go
 
 from headlab.behaviours import get_behaviour
-from headlab.confidence import UNCLASSIFIED
-from headlab.figures.layout import GREY, TEXTURES, laid_out, layer_by_head, policy_of, title_of
+from headlab.confidence import UNCLASSIFIED, label_title
+from headlab.figures.layout import GREY, TEXTURES, laid_out, layer_by_head, model_policy
 from headlab.heads import Head
 from headlab.profile import Profile
 
@@ -43,7 +43,7 @@ def behaviour_map_figure(
             "%{customdata[1]:.3f}<br>confidence %{customdata[2]:.0%}<extra></extra>"
         ),
     )
-    figure = laid_out(go.Figure(heatmap), title_of(behaviour), policy_of(profile))
+    figure = laid_out(go.Figure(heatmap), label_title(behaviour), model_policy(profile))
     for symbol, (words, heads) in zip(_MARKS, (marked or {}).items(), strict=False):
         figure.add_scatter(
             name=words,
@@ -83,7 +83,7 @@ def ranking_figure(profile: Profile, table: pd.DataFrame, behaviour: str) -> go.
         ),
     )
     figure = laid_out(
-        go.Figure(bars), f"{title_of(behaviour)}: the first {len(table)}", policy_of(profile)
+        go.Figure(bars), f"{label_title(behaviour)}: the first {len(table)}", model_policy(profile)
     )
     figure.update_xaxes(title="score, with its 95 % interval", range=[0, 1])
     figure.update_yaxes(autorange="reversed", type="category")
@@ -99,7 +99,7 @@ def role_counts_figure(profile: Profile, behaviour: str) -> go.Figure:
         hovertemplate="layer %{x}: %{y} heads<extra></extra>",
     )
     figure = laid_out(
-        go.Figure(bars), f"{title_of(behaviour)}: heads in each layer", policy_of(profile)
+        go.Figure(bars), f"{label_title(behaviour)}: heads in each layer", model_policy(profile)
     )
     figure.update_xaxes(title="layer", dtick=1 if profile.n_layers <= 24 else 4)
     figure.update_yaxes(title="heads", range=[0, profile.n_heads])
@@ -114,21 +114,21 @@ def scatter_figure(profile: Profile, across: str, up: str) -> go.Figure:
     for index, name in enumerate(names):
         layers, heads = np.nonzero(profile.label == name)
         figure.add_scatter(
-            name=title_of(name),
+            name=label_title(name),
             x=profile.value(across)[layers, heads].astype(np.float32),
             y=profile.value(up)[layers, heads].astype(np.float32),
             text=[str(Head(*map(int, place))) for place in zip(layers, heads, strict=True)],
             mode="markers",
             marker={"symbol": symbols[index % len(symbols)], "size": 8, "opacity": 0.8},
-            hovertemplate="%{text}<br>%{x:.3f}, %{y:.3f}<extra>" + title_of(name) + "</extra>",
+            hovertemplate="%{text}<br>%{x:.3f}, %{y:.3f}<extra>" + label_title(name) + "</extra>",
         )
     line = {"dash": "dot", "color": GREY}
     figure.add_vline(get_behaviour(across).threshold, line=line)
     figure.add_hline(get_behaviour(up).threshold, line=line)
-    title = f"{title_of(across)} and {title_of(up).lower()}"
-    figure = laid_out(figure, title, policy_of(profile))
-    figure.update_xaxes(title=f"{title_of(across)} ({get_behaviour(across).scale})")
-    figure.update_yaxes(title=f"{title_of(up)} ({get_behaviour(up).scale})")
+    title = f"{label_title(across)} and {label_title(up).lower()}"
+    figure = laid_out(figure, title, model_policy(profile))
+    figure.update_xaxes(title=f"{label_title(across)} ({get_behaviour(across).scale})")
+    figure.update_yaxes(title=f"{label_title(up)} ({get_behaviour(up).scale})")
     return figure
 
 
@@ -138,7 +138,7 @@ def label_counts_figure(profile: Profile) -> go.Figure:
     colours = plotly.colors.qualitative.Safe
     bars = [
         go.Bar(
-            name=title_of(name),
+            name=label_title(name),
             x=np.arange(profile.n_layers),
             y=(profile.label == name).sum(axis=1),
             marker={
@@ -149,11 +149,11 @@ def label_counts_figure(profile: Profile) -> go.Figure:
                     "fgopacity": 0.35,
                 },
             },
-            hovertemplate=f"layer %{{x}}: %{{y}} × {title_of(name)}<extra></extra>",
+            hovertemplate=f"layer %{{x}}: %{{y}} × {label_title(name)}<extra></extra>",
         )
         for index, name in enumerate(names)
     ]
-    figure = laid_out(go.Figure(bars), "Heads of each label", policy_of(profile))
+    figure = laid_out(go.Figure(bars), "Heads of each label", model_policy(profile))
     figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     figure.update_xaxes(title="layer", dtick=1 if profile.n_layers <= 24 else 4)
     figure.update_yaxes(title="heads")

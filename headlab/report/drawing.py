@@ -10,8 +10,8 @@ import numpy as np
 import plotly.colors
 from markupsafe import Markup
 
-from headlab.behaviours import behaviours, get_behaviour
-from headlab.confidence import UNCLASSIFIED
+from headlab.behaviours import behaviours
+from headlab.confidence import UNCLASSIFIED, label_title
 from headlab.models.tokens import visible
 
 LEVELS = 32
@@ -99,11 +99,6 @@ def label_map(labels: Sequence[Sequence[str]], says: str) -> Markup:
 def label_order() -> list[str]:
     """Every label there is, in the order in which labels are decided."""
     return [*behaviours(), UNCLASSIFIED]
-
-
-def label_title(name: str) -> str:
-    """A label as people read it."""
-    return "Unclassified" if name == UNCLASSIFIED else get_behaviour(name).title
 
 
 def letter_code(name: str) -> str:

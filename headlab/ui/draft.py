@@ -1,6 +1,7 @@
 """The report that a learner is writing: kept in the session and by the browser, nowhere else."""
 
 import json
+import zlib
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
 from headlab.models.tokens import StartToken
 from headlab.reading import read_text
-from headlab.report import Report, make_report, report_date
+from headlab.report import make_report, read_report, report_date
 from headlab.ui.cache import ChosenText, get_model, get_profile, shared
 from headlab.ui.state import Selection
 
@@ -36,6 +37,22 @@ class Draft:
     notes: str = ""
     without: bool = False
     every: bool = False
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A report as a session keeps it: its file, packed. All else is in there."""
+
+    packed: bytes
+
+    def html(self) -> str:
+        return zlib.decompress(self.packed).decode()
+
+    def json(self) -> str:
+        return read_report(self.html()).json()
+
+    def csv(self) -> str:
+        return read_report(self.html()).csv()
 
 
 def get_draft() -> Draft:
@@ -77,36 +94,38 @@ def drafted_report(
     record: Record | None,
     interventions: tuple[Intervention, ...] = (),
     sweep: Sweep | None = None,
-) -> tuple[Report, str]:
-    """The report as it stands, and its HTML; only this session holds it, for it bears a name."""
+) -> Drawn:
+    """The report as it stands; only this session holds it, for it bears a name."""
     model, profile = get_model(selection.model), get_profile(selection)
     start: StartToken = "model" if selection.start_token else None
-    source = record.dumps() if record else ""
+    committed = hash(record.dumps()) if record else 0
     removed = tuple((each.heads, each.watched) for each in interventions)
     text = (model.content_hash, selection.model, start, chosen)
-    key = (*text, draft, source, removed, report_date())
+    key = (*text, draft, committed, removed, report_date())
     kept = st.session_state.get(_DRAWN)
-    if kept is None or kept[0] != key:
-        reading = shared(
-            ("report", model.content_hash, chosen, start),
-            lambda: read_text(model, chosen.text, start_token=start, entities=chosen.facts or None),
+    if kept is not None and kept[0] == key:
+        return kept[1]
+    reading = shared(
+        ("report", model.content_hash, chosen, start),
+        lambda: read_text(model, chosen.text, start_token=start, entities=chosen.facts or None),
+    )
+    with st.spinner("Drawing the report …"):
+        report = make_report(
+            reading,
+            profile,
+            interventions=interventions,
+            sweep=sweep,
+            record=record,
+            sections=draft.sections or None,
+            behaviours=draft.behaviours or None,
+            heads=[Head.parse(name) for name in draft.heads] or None,
+            entities=chosen.facts,
+            title=draft.title,
+            name=draft.name,
+            course=draft.course,
+            notes=draft.notes,
+            model=selection.model,
         )
-        with st.spinner("Drawing the report …"):
-            report = make_report(
-                reading,
-                profile,
-                interventions=interventions,
-                sweep=sweep,
-                record=record,
-                sections=draft.sections or None,
-                behaviours=draft.behaviours or None,
-                heads=[Head.parse(name) for name in draft.heads] or None,
-                entities=chosen.facts,
-                title=draft.title,
-                name=draft.name,
-                course=draft.course,
-                notes=draft.notes,
-                model=selection.model,
-            )
-            kept = st.session_state[_DRAWN] = (key, (report, report.html()))
-    return kept[1]
+        drawn = Drawn(zlib.compress(report.html().encode()))
+    st.session_state[_DRAWN] = (key, drawn)
+    return drawn

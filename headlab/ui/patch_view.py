@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from headlab.figures import effect_map_figure, position_effect_figure, position_names
+from headlab.figures import effect_map_figure, model_policy, position_effect_figure, position_names
 from headlab.guided import GuidedPair, guided_pairs
 from headlab.heads import Head
 from headlab.interventions import WHATS, Patching
@@ -12,7 +12,7 @@ from headlab.ui import state
 from headlab.ui.cache import get_patching
 from headlab.ui.navigation import page_link
 from headlab.ui.state import OWN, Selection
-from headlab.ui.words import model_policy, plain, quoted
+from headlab.ui.words import plain, quoted
 
 MOST_DOORS = 5
 WHAT_IS_PATCHED = {

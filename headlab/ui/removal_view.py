@@ -13,6 +13,7 @@ from headlab.figures import (
     control_figure,
     effect_map_figure,
     losses_figure,
+    model_policy,
     score_effect_figure,
 )
 from headlab.heads import Head
@@ -34,7 +35,7 @@ from headlab.ui.cache import (
 )
 from headlab.ui.state import Selection
 from headlab.ui.text_choice import choose_text
-from headlab.ui.words import model_policy, plain, quoted
+from headlab.ui.words import plain, quoted
 
 MOST_CHANGES = 10
 LEAST_CHANGE = 0.05  # of a score; smaller changes are not listed

@@ -1,6 +1,7 @@
 """The report page: what it offers, what it keeps, and that nothing kept can break it."""
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -118,6 +119,14 @@ def test_marked_facts_are_in_the_report_by_their_words(drawn):
     assert not test.exception and sentences(test) == ""
     assert drawn[-1].data["entities"] == [["Maria", "Oslo"], ["Tom", "Lima"]]
     assert "--entity=Maria=Oslo" in drawn[-1].data["command"]
+
+
+def test_little_of_a_report_stays_behind(drawn):
+    test = page(name="Anna")
+    kept = test.session_state["report as drawn"][1]
+    assert kept.html() == drawn[-1].html() and kept.json() == drawn[-1].json()
+    assert kept.csv() == drawn[-1].csv() and len(kept.packed) < len(kept.html()) / 3
+    assert urlsplit.cache_info().currsize == 0  # Streamlit's preview leaves whole pages in there
 
 
 def test_the_file_of_the_page_is_a_report(drawn, tmp_path):

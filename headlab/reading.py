@@ -84,7 +84,8 @@ class Reading:
     ``patterns`` float32 [kept layer, head, query, key] holds the layers named in ``layers``; every
     layer is scored. ``scores`` and ``chance`` map a behaviour to [layer, head], NaN where the text
     cannot test it; ``rows`` to the number of eligible query rows. On a text, targets that two
-    behaviours share are left out (see each behaviour's ``text_targets``).
+    behaviours share are left out (see each behaviour's ``text_targets``). ``shares`` (of
+    each shape) and ``entropy``, [layer, head], are what hints say in words.
     """
 
     model_name: str
@@ -98,18 +99,24 @@ class Reading:
     scores: dict[str, np.ndarray] = field(repr=False)
     chance: dict[str, np.ndarray] = field(repr=False)
     rows: dict[str, int]
-    hints: list[list[Hint]] = field(repr=False)
+    shares: dict[str, np.ndarray] = field(repr=False)
+    entropy: np.ndarray = field(repr=False)
     spans: Spans | None = None
 
     @property
     def n_layers(self) -> int:
         """Layers of the model, kept or not."""
-        return len(self.hints)
+        return len(self.entropy)
 
     @property
     def n_heads(self) -> int:
         """Heads in each layer."""
-        return len(self.hints[0])
+        return len(self.entropy[0])
+
+    def hint(self, layer: int, head: int) -> Hint:
+        """The shape of one head's picture on this text."""
+        shares = {key: float(share[layer, head]) for key, share in self.shares.items()}
+        return Hint(shares, float(self.entropy[layer, head]))
 
     def pattern(self, layer: int, head: int) -> np.ndarray:
         """The pattern [query, key] of one head; an error if its layer was not kept."""
@@ -207,13 +214,6 @@ def read_text(
     tap = Tap(read_heads=read, last_layer=model.n_layers - 1)
     run(model.network, model.as_batch([tokens]), tap)
     patterns.setflags(write=False)
-    hints = [
-        [
-            Hint({key: float(shares[key][layer, head]) for key in SHAPES}, entropy[layer, head])
-            for head in range(model.n_heads)
-        ]
-        for layer in range(model.n_layers)
-    ]
     return Reading(
         model_name=model.name,
         start_token=start,
@@ -226,7 +226,8 @@ def read_text(
         scores=scores,
         chance=chance,
         rows={behaviour.name: int(batch.rows[behaviour.name][0]) for behaviour in chosen},
-        hints=hints,
+        shares=shares,
+        entropy=entropy,
         spans=spans,
     )
 

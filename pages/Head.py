@@ -98,7 +98,7 @@ def heat_map(selection: Selection, reading: Reading, head: Head, pattern: np.nda
     figure = pattern_figure(
         seen_through_lens(selection, pattern),
         reading.token_texts,
-        f"{head} · {reading.hints[head.layer][head.head]}",
+        f"{head} · {reading.hint(head.layer, head.head)}",
         policy(selection, reading),
         selection.log,
         cells,

@@ -146,7 +146,7 @@ def _reading_table(reading: Reading, names: Sequence[str], layer: int | None) ->
         [
             {"head": str(Head(row, head))}
             | {name: reading.scores[name][row, head] for name in names}
-            | {"shape": str(reading.hints[row][head])}
+            | {"shape": str(reading.hint(row, head))}
             for row in layers
             for head in range(reading.n_heads)
         ]

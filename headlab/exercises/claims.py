@@ -122,7 +122,7 @@ def _counted(name: str, values: Values, heads: Sequence[Head]) -> _Quantity:
 
 def _shape_count(reading: Reading, heads: Sequence[Head]) -> Bounds:
     """Different shapes among these pictures: as named, surely, possibly; "mixed" is none."""
-    found = [possible_shapes(reading.hints[layer][head]) for layer, head in heads]
+    found = [possible_shapes(reading.hint(layer, head)) for layer, head in heads]
     named = {names[0] for names in found}
     surely = {names[0] for names in found if len(names) == 1}
     possibly = {name for names in found for name in names}

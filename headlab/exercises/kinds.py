@@ -157,7 +157,7 @@ def _of_model(values: Values, by: str) -> Bounds:
 def which_shape(question: Question, lab: Lab) -> Posed:
     """The shape of one head's picture on a text."""
     head = find_head(str(question.head), question.text, lab)
-    hint = lab.reading(question.text).hints[head.layer][head.head]
+    hint = lab.reading(question.text).hint(head.layer, head.head)
     near = possible_shapes(hint)
     options = tuple(Option(name, name) for name in (*SHAPES.values(), "diffuse", "mixed"))
     figure = hint.entropy if hint.shape == "diffuse" else max(hint.shares.values())

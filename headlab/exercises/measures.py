@@ -35,6 +35,8 @@ from headlab.reading import DOMINANT, EVEN, SHAPES, Hint, Reading, read_text
 LEAST_MARGIN = 0.05
 HALF = LEAST_MARGIN / 2
 
+TOO_SHORT = "The text is too short for its pictures to have shapes."
+
 # Values from which on a fall can be seen. A smaller one halves or doubles for no reason at all.
 LEAST_START = {PROBABILITY: 0.01, SCORE: 0.1}
 
@@ -233,11 +235,12 @@ def _attention(question: Question, lab: Lab) -> Values:
 def _shape(question: Question, lab: Lab) -> Values:
     """The share behind a shape; a picture that is diffuse has no other shape."""
     reading = lab.reading(question.text)
-    entropy = _of_hints(reading, lambda hint: hint.entropy)
+    entropy = reading.entropy
+    if np.isnan(entropy).all():
+        raise CannotTell(TOO_SHORT)
     if question.shape == "diffuse":
         return _with_margin(entropy, np.full_like(entropy, EVEN))
-    shape = str(question.shape)
-    share = _of_hints(reading, lambda hint: hint.shares[shape])
+    share = reading.shares[str(question.shape)]
     values = _with_margin(share, np.full_like(share, DOMINANT))
     return Values(
         np.where(entropy >= EVEN, 0, values.value),
@@ -260,7 +263,7 @@ _MEASURES = {
 def possible_shapes(hint: Hint) -> list[str]:
     """The shapes that this picture has if its figures move by half the least margin, own first."""
     if np.isnan(hint.entropy):
-        raise CannotTell("The text is too short for its pictures to have shapes.")
+        raise CannotTell(TOO_SHORT)
     largest = max(hint.shares.values())
     names = ["diffuse"] if hint.entropy >= EVEN - HALF else []
     if hint.entropy < EVEN + HALF:
@@ -271,13 +274,6 @@ def possible_shapes(hint: Hint) -> list[str]:
         ]
         names += ["mixed"] if largest < DOMINANT + HALF else []
     return sorted(names, key=lambda name: name != hint.shape)
-
-
-def _of_hints(reading: Reading, get: Callable[[Hint], float]) -> np.ndarray:
-    values = np.array([[get(hint) for hint in row] for row in reading.hints], dtype=float)
-    if np.isnan(values).all():
-        raise CannotTell("The text is too short for its pictures to have shapes.")
-    return values
 
 
 def _with_margin(value: np.ndarray, passes_at: np.ndarray) -> Values:

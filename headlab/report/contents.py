@@ -270,7 +270,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
         "chance": {name: numbers(chance) for name, chance in reading.chance.items()},
         "rows": dict(reading.rows),
         "status": {name: status.tolist() for name, status in reading.status.items()},
-        "shapes": [[str(reading.hints[layer][head]) for head in heads] for layer in layers],
+        "shapes": [[str(reading.hint(layer, head)) for head in heads] for layer in layers],
     }
 
 
@@ -408,7 +408,7 @@ def _card(
         "confidence": profile.confidence_text(*head),
         "roles": roles,
         "rows": shown or _nearest(profile, names, head),
-        "shape": str(reading.hints[head.layer][head.head]),
+        "shape": str(reading.hint(head.layer, head.head)),
         "pairs": [
             {
                 "query": int(row["query"]),

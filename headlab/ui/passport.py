@@ -32,7 +32,7 @@ def passport(selection: Selection, reading: Reading, profile: Profile, head: Hea
     st.markdown(f"**{profile.sentence(*head)}**")
     st.markdown(
         f"Label {profile.confidence_text(*head)} variants · margin "
-        f"{profile.margin[head]:.2f} · on this text: {reading.hints[head.layer][head.head]}"
+        f"{profile.margin[head]:.2f} · on this text: {reading.hint(head.layer, head.head)}"
     )
     st.dataframe(
         behaviour_table(reading, profile, head),

@@ -148,7 +148,7 @@ def test_hidden_heads_are_not_sent(lab):
     assert set(data["pictures"]) <= {"A", "="}  # nothing but zeros in base64
     assert not any(hint for row in data["hints"] for hint in row)
     one = grid_data(reading, pictures, GridView(0, None), hidden=posed.hidden[:1])
-    assert one["hints"][0][0] == "" and one["hints"][0][1] == str(reading.hints[0][1])
+    assert one["hints"][0][0] == "" and one["hints"][0][1] == str(reading.hint(0, 1))
 
 
 def test_an_effect_is_shown_only_after_the_prediction_and_with_it(lab):

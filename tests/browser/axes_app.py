@@ -3,7 +3,7 @@
 import numpy as np
 
 from headlab.pictures import Pictures, quantised
-from headlab.reading import Hint, Reading
+from headlab.reading import Reading
 from headlab.ui.head_grid import GridView, head_grid
 
 # token 3 looks at token 1 and at nothing else; every other token looks at itself
@@ -23,7 +23,8 @@ reading = Reading(
     scores={},
     chance={},
     rows={},
-    hints=[[Hint(shares, 0.0)]],
+    shares={shape: np.full((1, 1), share) for shape, share in shares.items()},
+    entropy=np.zeros((1, 1)),
 )
 rows, columns = np.tril_indices(5)
 pictures = Pictures(quantised(pattern[rows, columns])[None, None], side=5, pool=1)

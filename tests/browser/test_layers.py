@@ -37,7 +37,7 @@ def captions(page, part):
 def test_twelve_heads_and_exactly_what_the_model_saw(page, app, reading):
     open_layers(page, app)
     assert captions(page, "id") == [f"L0.H{head}" for head in range(12)]
-    assert captions(page, "hint") == [str(hint) for hint in reading.hints[0]]
+    assert captions(page, "hint") == [str(reading.hint(0, head)) for head in range(12)]
     chips = page.locator(".strip .chip").all_text_contents()
     assert [chip.replace("·", " ") for chip in chips] == reading.token_texts
 
@@ -59,7 +59,7 @@ def test_sliding_a_layer_asks_nothing_of_the_server_before_it_paints(page, app, 
             return [...input.getRootNode().querySelectorAll('.head .hint')].map(e => e.textContent)
         }"""
     )
-    assert painted == [str(hint) for hint in reading.hints[7]]
+    assert painted == [str(reading.hint(7, head)) for head in range(12)]
     page.wait_for_url(re.compile("layer=7"))
 
 
@@ -145,7 +145,7 @@ def test_hovering_a_word_marks_its_row_and_column_in_every_picture(page, app, re
         shown = int(re.search(r"(\d+) %$", text)[1])
         assert shown == pytest.approx(100 * reading.pattern(3, head)[9, best[head]], abs=0.71)
     page.mouse.move(5, 5)
-    assert captions(page, "hint") == [str(hint) for hint in reading.hints[3]]
+    assert captions(page, "hint") == [str(reading.hint(3, head)) for head in range(12)]
 
 
 def test_the_lens_shows_what_is_left_and_how_much(page, app, reading):
@@ -208,4 +208,4 @@ def test_a_long_text_is_pooled_and_fetches_layers_as_the_learner_gets_there(page
             page.wait_for_timeout(100)
         assert canvas.evaluate(painted) == 255
     reading = read_text(load_model("mini"), text, layers=[2])
-    assert captions(page, "hint") == [str(hint) for hint in reading.hints[2]]
+    assert captions(page, "hint") == [str(reading.hint(2, head)) for head in range(12)]

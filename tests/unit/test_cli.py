@@ -102,7 +102,7 @@ def test_score_prints_what_read_text_measures(capsys, mini):
     assert [row["head"] for row in printed["scores"]] == [f"L3.H{h}" for h in range(12)]
     for head, row in enumerate(printed["scores"]):
         assert row["induction"] == pytest.approx(reading.scores["induction"][3, head], abs=1e-6)
-        assert row["shape"] == str(reading.hints[3][head])
+        assert row["shape"] == str(reading.hint(3, head))
 
 
 def test_what_a_text_cannot_test_is_null_and_an_empty_cell(capsys):

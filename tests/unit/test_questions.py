@@ -1,7 +1,7 @@
 """Keys are measured: each kind recomputed by plain numpy, margins on patterns made by hand."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,7 +23,7 @@ from headlab.exercises.posed import (
 )
 from headlab.heads import Head
 from headlab.probes import sentences
-from headlab.reading import SHAPES, Hint
+from headlab.reading import SHAPES, Reading
 from tests.models import configurations, tiny_model
 from tests.profiles import weakened
 
@@ -191,14 +191,13 @@ def test_what_a_text_gives_no_occasion_to_test_is_the_right_verdict():
 def hand_lab(first_shares, n=6):
     """A lab whose heads give a share of every row to the first token and the rest to themselves."""
     shares = np.asarray(first_shares, dtype=float)  # [layer, head]
-    hints = [
-        [
-            Hint({"first": s, "current": 1 - s, "previous": 0, "local": 0, "far": 0}, 0.1)
-            for s in row
-        ]
-        for row in shares
-    ]
-    reading = SimpleNamespace(hints=hints)
+    none = np.zeros_like(shares)
+    reading = SimpleNamespace(
+        shares={"first": shares, "current": 1 - shares}
+        | dict.fromkeys(("previous", "local", "far"), none),
+        entropy=np.full_like(shares, 0.1),
+    )
+    reading.hint = partial(Reading.hint, reading)
     return Lab(
         model_name="hand",
         content_hash="0",

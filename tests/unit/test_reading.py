@@ -1,7 +1,6 @@
 """A text read by a tiny model, and what is said about it."""
 
 from dataclasses import replace
-from itertools import chain
 
 import numpy as np
 import pytest
@@ -36,6 +35,11 @@ def model():
 @pytest.fixture(scope="module")
 def reading(model):
     return read_text(model, CAT)
+
+
+def hints(reading):
+    """The hints of all heads, layer by layer."""
+    return [reading.hint(*place) for place in np.ndindex(reading.entropy.shape)]
 
 
 def test_a_reading_holds_the_text_as_the_model_saw_it(model, reading):
@@ -93,9 +97,7 @@ def test_the_layers_asked_for_are_kept_and_every_layer_is_scored(model, reading)
         np.testing.assert_array_equal(part.scores[name], reading.scores[name])
         np.testing.assert_array_equal(part.chance[name], reading.chance[name])
         np.testing.assert_array_equal(part.status[name], reading.status[name])
-    assert [[str(hint) for hint in layer] for layer in part.hints] == [
-        [str(hint) for hint in layer] for layer in reading.hints
-    ]
+    assert [str(hint) for hint in hints(part)] == [str(hint) for hint in hints(reading)]
     with pytest.raises(HeadlabError, match="layer 1 were not kept"):
         part.pattern(1, 0)
     none = read_text(model, CAT, layers=[])
@@ -140,7 +142,7 @@ def test_shares_of_a_hint_sum_to_1(model):
             reading = read_text(model, text, start_token=start)
             if len(reading.tokens) < 3:
                 continue
-            for hint in chain(*reading.hints):
+            for hint in hints(reading):
                 assert set(hint.shares) == set(SHAPES)
                 assert sum(hint.shares.values()) == pytest.approx(1, abs=1e-5)
                 assert min(hint.shares.values()) >= 0 and 0 <= hint.entropy <= 1 + 1e-6
@@ -155,10 +157,10 @@ def test_shares_by_hand(reading):
                 far = "far" if q - k > 4 else "local"
                 shape = {0: "current", 1: "previous"}.get(q - k, far)
                 shares["first" if k == 0 else shape] += A[q, k] / (n - 2)
-        assert reading.hints[layer][head].shares == pytest.approx(shares, abs=1e-5)
+        assert reading.hint(layer, head).shares == pytest.approx(shares, abs=1e-5)
         rows = [A[q, : q + 1] for q in range(2, n)]
         entropies = [-(row * np.log(row + 1e-30)).sum() / np.log(len(row)) for row in rows]
-        assert reading.hints[layer][head].entropy == pytest.approx(np.mean(entropies), abs=1e-4)
+        assert reading.hint(layer, head).entropy == pytest.approx(np.mean(entropies), abs=1e-4)
 
 
 def shares(**given):
@@ -183,7 +185,7 @@ def test_a_hint_in_words(hint, text):
 
 def test_two_tokens_are_too_short_for_a_hint(model):
     reading = read_text(model, " the the", start_token=None)
-    assert {str(hint) for hint in chain(*reading.hints)} == {"too short to tell"}
+    assert {str(hint) for hint in hints(reading)} == {"too short to tell"}
 
 
 # --- status -----------------------------------------------------------------------------------
@@ -357,6 +359,4 @@ def test_a_long_text_is_scored_some_heads_at_a_time_and_the_same(monkeypatch):
     for name, score in at_once.scores.items():
         np.testing.assert_allclose(in_pieces.scores[name], score, atol=1e-6, err_msg=name)
         np.testing.assert_allclose(in_pieces.chance[name], at_once.chance[name], atol=1e-6)
-    assert [[str(hint) for hint in row] for row in in_pieces.hints] == [
-        [str(hint) for hint in row] for row in at_once.hints
-    ]
+    assert [str(hint) for hint in hints(in_pieces)] == [str(hint) for hint in hints(at_once)]

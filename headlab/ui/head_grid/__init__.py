@@ -81,8 +81,7 @@ def grid_data(
         "n_heads": reading.n_heads,
         "hidden": [list(head) for head in hidden],
         "hints": [
-            ["" if Head(i, h) in hidden else str(reading.hints[i][h]) for h in heads]
-            for i in layers
+            ["" if Head(i, h) in hidden else str(reading.hint(i, h)) for h in heads] for i in layers
         ],
         "labels": profile and [[profile.label_text(i, h) for h in heads] for i in layers],
         "highlight": [list(head) for head in highlight],

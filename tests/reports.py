@@ -8,7 +8,7 @@ from headlab.confidence import UNCLASSIFIED
 from headlab.heads import Head
 from headlab.interventions import Control, Intervention, Prediction, Sweep
 from headlab.profile import BY_BEHAVIOUR
-from headlab.reading import Hint
+from headlab.reading import SHAPES
 
 NAMES = list(behaviours())
 
@@ -21,7 +21,6 @@ def made_up_reading(n_layers=2, n_heads=2, n_tokens=4, seed=0, **changes) -> Rea
     patterns = np.tril(patterns) + 1e-6 * np.tri(n_tokens, dtype=np.float32)
     patterns /= patterns.sum(-1, keepdims=True)
     seen = [name for name, about in behaviours().items() if not about.needs_model]
-    hint = Hint(dict.fromkeys(("first", "current", "previous", "local", "far"), 0.2), 0.5)
     values = {
         "model_name": "made-up",
         "start_token": 0,
@@ -34,7 +33,8 @@ def made_up_reading(n_layers=2, n_heads=2, n_tokens=4, seed=0, **changes) -> Rea
         "scores": {name: rng.random(shape) for name in seen},
         "chance": {name: rng.random(shape) / 4 for name in seen},
         "rows": dict.fromkeys(seen, n_tokens),
-        "hints": [[hint] * n_heads] * n_layers,
+        "shares": {name: np.full(shape, 0.2) for name in SHAPES},
+        "entropy": np.full(shape, 0.5),
     }
     return Reading(**(values | changes))
 

@@ -137,16 +137,13 @@ class Reading:
         Active: at least 3 eligible rows and at least half the threshold.
         """
         status = {}
-        words = np.array([QUIET, ACTIVE, TOO_LITTLE, CANNOT], dtype=object)  # shared, not copied
+        shape = (self.n_layers, self.n_heads)
         for name in self.scores:
-            half = get_behaviour(name).threshold / 2
-            if self.rows[name] == 0:
-                which = np.full((self.n_layers, self.n_heads), 3)
-            elif self.rows[name] < FEWEST_ROWS:
-                which = np.full((self.n_layers, self.n_heads), 2)
-            else:
-                which = (self.value(name) >= half).astype(int)
-            status[name] = words[which]
+            rows, half = self.rows[name], get_behaviour(name).threshold / 2
+            usual = QUIET if rows >= FEWEST_ROWS else TOO_LITTLE if rows else CANNOT
+            status[name] = np.full(shape, usual, dtype=object)
+            if usual == QUIET:
+                status[name][self.value(name) >= half] = ACTIVE
         return status
 
     def targets(self, behaviour: str) -> np.ndarray | None:

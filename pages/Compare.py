@@ -93,7 +93,7 @@ def upload() -> None:
         with guarded():
             profile = hand_in(file.getvalue())
             st.session_state["second profile read"] = file.file_id
-            st.success(f"{profile.model_name}: {profile.n_layers} layers of {profile.n_heads}.")
+            st.success(f"{facts(profile)}.")
 
 
 def another() -> None:

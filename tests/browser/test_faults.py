@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from headlab.exercises.sheets import sheets
+from tests.browser.test_predict import commit
 
 pytestmark = pytest.mark.browser
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,14 +35,7 @@ def test_what_was_committed_and_typed_outlives_the_server(page, own_server):
     page.get_by_role("link", name="Predict", exact=True).click()
     page.get_by_role("link", name=sheets()["cat-twice"].title).click()
     page.wait_for_url("**sheet=cat-twice")  # a link to the open page moves the address too
-    answers = page.get_by_role("combobox", name="Your answer")
-    answers.click()
-    answers.fill("layer 3")
-    page.get_by_role("option", name="layer 3").wait_for()
-    page.keyboard.press("Enter")
-    page.get_by_text("4 sure").click()
-    page.get_by_role("button", name="Lock my answer").click()
-    page.get_by_text("It is locked.").wait_for()
+    commit(page)
     page.wait_for_function("(localStorage.getItem('headlab') || '').includes('layer 3')")
 
     kill()

@@ -77,23 +77,33 @@ def is_usable():
 
 def make_environment():
     if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
-        raise CannotStart("This Python cannot make virtual environments; install its venv module "
-                          "(on Debian and Ubuntu: sudo apt install python3-venv).")
+        raise CannotStart(
+            "This Python cannot make virtual environments; install its venv module "
+            "(on Debian and Ubuntu: sudo apt install python3-venv)."
+        )
     install_step([sys.executable, "-m", "venv", "--clear", VENV])
 
 
 def reason_for(errors):
     """What the messages of a failed installation mean for the person who reads them."""
     known = (
-        (("No space left", "Errno 28", "not enough space"),
-         "the disk is full; free some gigabytes and start again"),
-        (("Permission denied", "Errno 13", "Access is denied"),
-         "this folder cannot be written to, or a program still uses .venv; "
-         "close it or copy headlab to a folder of yours"),
-        (("Connection", "connection", "resolve", "timed out", "ProxyError", "SSLError"),
-         "the package index cannot be reached; check the network or proxy and start again"),
-        (("No matching distribution",),
-         "a package has no build for this Python and system; use a 64-bit Python 3.11 or 3.12"),
+        (
+            ("No space left", "Errno 28", "not enough space"),
+            "the disk is full; free some gigabytes and start again",
+        ),
+        (
+            ("Permission denied", "Errno 13", "Access is denied"),
+            "this folder cannot be written to, or a program still uses .venv; "
+            "close it or copy headlab to a folder of yours",
+        ),
+        (
+            ("Connection", "connection", "resolve", "timed out", "ProxyError", "SSLError"),
+            "the package index cannot be reached; check the network or proxy and start again",
+        ),
+        (
+            ("No matching distribution",),
+            "a package has no build for this Python and system; use a 64-bit Python 3.11 or 3.12",
+        ),
     )
     for signs, sentence in known:
         if any(sign in errors for sign in signs):
@@ -104,8 +114,13 @@ def reason_for(errors):
 
 def install_step(arguments):
     """Run one installation command: its progress on show, its errors kept for `reason_for`."""
-    done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                          encoding="utf-8", errors="replace")
+    done = subprocess.run(
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    )
     if done.returncode:
         raise CannotStart("Installation failed: " + reason_for(done.stderr) + ".")
 
@@ -114,8 +129,12 @@ def wants_cpu_index():
     """Linux only, where PyPI's torch carries gigabytes of CUDA; your own pip settings go first."""
     if sys.platform != "linux":
         return False
-    settings = subprocess.run([PYTHON, "-m", "pip", "config", "list"], capture_output=True,
-                              encoding="utf-8", errors="replace").stdout
+    settings = subprocess.run(
+        [PYTHON, "-m", "pip", "config", "list"],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    ).stdout
     settings += " ".join(name.lower() for name in os.environ if name.startswith("PIP_"))
     if any(word in settings.replace("_", "-") for word in ("index-url", "find-links")):
         return False
@@ -152,8 +171,12 @@ def install(name):
 
 def check_settings():
     """Stop, with a sentence for each, where a HEADLAB_ setting cannot be meant as it is."""
-    done = subprocess.run([PYTHON, os.path.join(ROOT, "headlab", "settings.py")],
-                          stderr=subprocess.PIPE, encoding="utf-8", errors="replace")
+    done = subprocess.run(
+        [PYTHON, os.path.join(ROOT, "headlab", "settings.py")],
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+    )
     if done.returncode:
         raise CannotStart(done.stderr.strip())
 
@@ -166,7 +189,7 @@ def take_option(arguments, name):
         if word == name:
             value = next(words, "")
         elif word.startswith(name + "="):
-            value = word[len(name) + 1:]
+            value = word[len(name) + 1 :]
         else:
             others.append(word)
     return value, others
@@ -187,16 +210,19 @@ def own_address():
 def check_port(port):
     """Stop where the port is no number or somebody listens there already."""
     if not port.isdigit() or not 0 < int(port) < 65536:
-        raise CannotStart("%r is no port: choose a number from 1024 to 65535, such as "
-                          "--server.port 8600." % port)
+        raise CannotStart(
+            "%r is no port: choose a number from 1024 to 65535, such as --server.port 8600." % port
+        )
     probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         if os.name == "posix":  # elsewhere this would let two programs share the port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("0.0.0.0", int(port)))
     except OSError as error:
-        raise CannotStart("Port %s is in use or not allowed here: stop what runs there, or choose "
-                          "another one with --server.port 8600." % port) from error
+        raise CannotStart(
+            "Port %s is in use or not allowed here: stop what runs there, or choose "
+            "another one with --server.port 8600." % port
+        ) from error
     finally:
         probe.close()
 
@@ -213,8 +239,10 @@ def open_to_room(arguments):
         print("This machine is in no network: only it can open http://localhost:%s." % port)
         return opened + arguments
     room = os.environ.setdefault("HEADLAB_ROOM", "http://%s:%s" % (address, port))
-    print("\nThe room opens  %s\nEverybody in this network can; stop with Ctrl+C.\n" % room,
-          flush=True)
+    print(
+        "\nThe room opens  %s\nEverybody in this network can; stop with Ctrl+C.\n" % room,
+        flush=True,
+    )
     # with its own address named, streamlit does not ask a server outside for it
     return opened + ["--browser.serverAddress=" + address] + arguments
 
@@ -229,8 +257,10 @@ def run(arguments):
 
 def main(arguments):
     if sys.version_info < (3, 11):
-        raise CannotStart("headlab needs Python 3.11 or newer, this is %d.%d; get one from "
-                          "https://www.python.org/downloads/." % sys.version_info[:2])
+        raise CannotStart(
+            "headlab needs Python 3.11 or newer, this is %d.%d; get one from "
+            "https://www.python.org/downloads/." % sys.version_info[:2]
+        )
     if arguments and arguments[0] in ("-h", "--help"):
         print(USAGE)
         return 0

@@ -5,9 +5,9 @@ import plotly.colors
 import streamlit as st
 
 from headlab.behaviours import get_behaviour
-from headlab.ui.navigation import page_link
-from headlab.ui.room import show_room
-from headlab.ui.start_page import start_page
+from headlab.ui.services.navigation import page_link
+from headlab.ui.services.start_page import start_page
+from headlab.ui.views.room import show_room
 
 WORDS = "the cat sat on the mat the cat sat on the".split()
 DOORS = {

@@ -15,9 +15,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from headlab import Profile, confidence, load_model
-from headlab.compare import changes, compare_profiles
-from headlab.profiling import kept_profile
+from headlab import Profile, load_model
+from headlab.measuring import confidence
+from headlab.profiles.compare import changes, compare_profiles
+from headlab.profiles.profiling import kept_profile
 
 N_PROMPTS = 50
 

@@ -20,10 +20,11 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config
 
 from benchmarks.bare import bare_pass, eager_twin, on_patterns
-from headlab import LoadedModel, load_model, probes
+from headlab import LoadedModel, load_model
 from headlab.behaviours import Prompt
+from headlab.measuring import probes
 from headlab.models.attention import NAME
-from headlab.profiling import measure
+from headlab.profiles.profiling import measure
 
 THEIRS = ("previous_token_head", "duplicate_token_head", "induction_head")
 

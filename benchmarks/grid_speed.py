@@ -25,9 +25,9 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from headlab import load_model, profile_model, read_text
-from headlab.guided import guided_texts
-from headlab.pictures import draw_pictures
-from headlab.ui.head_grid import GridView, grid_data
+from headlab.exercises.guided import guided_texts
+from headlab.measuring.pictures import draw_pictures
+from headlab.ui.components.head_grid import GridView, grid_data
 
 ROOT = Path(__file__).resolve().parents[1]
 SLIDE = """async slides => {

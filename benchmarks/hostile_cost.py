@@ -15,9 +15,17 @@ from typing import Any
 
 from benchmarks.memory import forget_peak, memory
 from headlab import HeadlabError, LoadedModel, Profile, load_model, profile_model, read_text
-from headlab.exercises import Entry, Lab, Record, parse_record, pose, read_sheet, sheets
-from headlab.pictures import draw_pictures
-from headlab.ui import state
+from headlab.exercises import (
+    Entry,
+    MeasurementContext,
+    Record,
+    parse_record,
+    prepare,
+    read_sheet,
+    sheets,
+)
+from headlab.measuring.pictures import draw_pictures
+from headlab.ui.services import state
 from tests import hostile_input as hostile
 
 SHEET = Path(__file__).resolve().parents[1] / "prompts" / "sheets" / "cat-twice.toml"
@@ -56,10 +64,10 @@ def show_text(model: LoadedModel) -> Callable[[str], None]:
 
 def answer_sheet(model: LoadedModel) -> Callable[[bytes], None]:
     """An uploaded sheet with the keys of its first step."""
-    lab = Lab.of(model)
+    lab = MeasurementContext.of(model)
 
     def answer(source: bytes) -> None:
-        pose(read_sheet(source).steps[0].question, lab)
+        prepare(read_sheet(source).steps[0].question, lab)
 
     return answer
 
@@ -69,23 +77,23 @@ def load_profile(source: bytes) -> None:
         data = json.loads(source)
     except (ValueError, RecursionError) as error:
         raise HeadlabError("This is no JSON: choose another file.") from error
-    Profile.from_json(data)
+    Profile.from_dict(data)
 
 
 def main() -> None:
     mini = load_model("mini")
     read_text(mini, "The cat sat on the mat.")  # what is made once
     profile = profile_model(mini)
-    lab, sheet = Lab.of(mini), sheets()["cat-twice"]
-    entry = Entry.start(sheet, 1, pose(sheet.steps[0].question, lab), lab)
-    record = json.loads(Record.new().with_entry(entry).dumps())
+    lab, sheet = MeasurementContext.of(mini), sheets()["cat-twice"]
+    entry = Entry.start(sheet, 1, prepare(sheet.steps[0].question, lab), lab)
+    record = json.loads(Record.new().with_entry(entry).to_json())
     names = [part.name for part in state._PARTS]
     cost("texts", show_text(mini), hostile.texts(300))
     cost("addresses", state.parse, hostile.addresses(200, names))
     cost("models", load_model, hostile.model_names(100))
     cost("sheets", answer_sheet(mini), hostile.damaged_text(SHEET.read_text(encoding="utf-8"), 150))
     cost("records", parse_record, hostile.damaged_json(record, 150))
-    cost("profiles", load_profile, hostile.damaged_json(profile.as_json(), 100))
+    cost("profiles", load_profile, hostile.damaged_json(profile.to_dict(), 100))
 
 
 if __name__ == "__main__":

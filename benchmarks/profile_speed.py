@@ -19,9 +19,10 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config
 
 from benchmarks.bare import bare_pass, eager_twin, on_patterns
-from headlab import LoadedModel, load_model, probes, profile_model
+from headlab import LoadedModel, load_model, profile_model
+from headlab.measuring import probes
 from headlab.models.attention import NAME
-from headlab.profiling import measure
+from headlab.profiles.profiling import measure
 
 clock: Callable[[], float] = time.perf_counter
 

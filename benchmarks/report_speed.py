@@ -87,7 +87,7 @@ def main() -> None:
             loaded, painted = (statistics.median(column) for column in zip(*times, strict=True))
             print(
                 f"{name}: {len(reading.tokens)} tokens, {len(html.encode()) / 1e6:.2f} MB "
-                f"({len(report.json().encode()) / 1e6:.2f} MB of data), put together in "
+                f"({len(report.to_json().encode()) / 1e6:.2f} MB of data), put together in "
                 f"{put_together - begin:.2f} s, drawn in {drawn - put_together:.2f} s; loaded in "
                 f"{loaded:.0f} ms, painted after {painted:.0f} ms"
             )

@@ -1,27 +1,51 @@
-"""headlab: a teaching laboratory for attention heads."""
+"""headlab: a teaching laboratory for attention heads.
 
-__version__ = "0.1.0"
+Names are imported when they are first asked for, so that `import headlab` costs nothing.
+"""
 
-from headlab.compare import compare_profiles
-from headlab.errors import HeadlabError
-from headlab.heads import Head
-from headlab.interventions import (
-    Attribution,
-    Intervention,
-    Patching,
-    Sweep,
-    ablate,
-    ablation_sweep,
-    attribute,
-    mean_reference,
-    patch,
-)
-from headlab.models.loading import LoadedModel, load_model
-from headlab.profile import Profile
-from headlab.profiling import profile_model
-from headlab.reading import Reading, read_text
-from headlab.report import Report, make_report, open_report
-from headlab.scoring import score_patterns
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from headlab.__version__ import __version__
+
+if TYPE_CHECKING:
+    from headlab.errors import HeadlabError
+    from headlab.heads import Head
+    from headlab.interventions import (
+        Attribution,
+        Intervention,
+        Patching,
+        Sweep,
+        ablate,
+        ablation_sweep,
+        attribute,
+        mean_reference,
+        patch,
+    )
+    from headlab.measuring.reading import Reading, read_text
+    from headlab.measuring.scoring import score_patterns
+    from headlab.models.loading import LoadedModel, load_model
+    from headlab.profiles.compare import compare_profiles
+    from headlab.profiles.profile import Profile
+    from headlab.profiles.profiling import profile_model
+    from headlab.report import Report, make_report, open_report
+
+_HOMES = {
+    "headlab.errors": ("HeadlabError",),
+    "headlab.heads": ("Head",),
+    "headlab.interventions": (
+        *("Attribution", "Intervention", "Patching", "Sweep"),
+        *("ablate", "ablation_sweep", "attribute", "mean_reference", "patch"),
+    ),
+    "headlab.measuring.reading": ("Reading", "read_text"),
+    "headlab.measuring.scoring": ("score_patterns",),
+    "headlab.models.loading": ("LoadedModel", "load_model"),
+    "headlab.profiles.compare": ("compare_profiles",),
+    "headlab.profiles.profile": ("Profile",),
+    "headlab.profiles.profiling": ("profile_model",),
+    "headlab.report": ("Report", "make_report", "open_report"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Attribution",
@@ -34,6 +58,7 @@ __all__ = [
     "Reading",
     "Report",
     "Sweep",
+    "__version__",
     "ablate",
     "ablation_sweep",
     "attribute",
@@ -47,3 +72,14 @@ __all__ = [
     "read_text",
     "score_patterns",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -15,18 +15,19 @@ from pathlib import Path
 
 import httpx2
 
-from headlab import __version__, settings
+from headlab import settings
+from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
 from headlab.models import hub
 from headlab.models.catalogue import CATALOGUE, gigabytes
 from headlab.models.loading import best_device
 from headlab.models.memory import free_memory
-from headlab.profiling import cache_folder
+from headlab.profiles.profiling import cache_folder
 
 GOOD, WORTH_KNOWING, WRONG = "good", "note", "wrong"
 REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
 ROOM_FOR_A_CLASS = 2_000_000_000  # bytes: mini, torch and forty sessions, with air
-PATIENCE = 3.0  # seconds to wait for the hub
+TIMEOUT_S = 3.0  # seconds to wait for the hub
 FIGURES = {
     "active_sessions": "sessions",
     "headlab_waiting": "waiting",
@@ -128,7 +129,7 @@ def _hub() -> Finding:
     if wanted.offline:
         return Finding("hub", WORTH_KNOWING, "switched off by HF_HUB_OFFLINE; mini needs none")
     try:
-        answer = httpx2.head(f"{wanted.endpoint}/gpt2/resolve/main/config.json", timeout=PATIENCE)
+        answer = httpx2.head(f"{wanted.endpoint}/gpt2/resolve/main/config.json", timeout=TIMEOUT_S)
         if answer.status_code < 400:
             return Finding("hub", GOOD, f"{wanted.endpoint} answers")
         found = f"{wanted.endpoint} answers {answer.status_code}"
@@ -157,7 +158,7 @@ def watch(address: str) -> dict[str, int]:
         answer = httpx2.get(
             f"{address.rstrip('/')}/_stcore/metrics",
             params={"families": [name.removesuffix("_total") for name in FIGURES]},
-            timeout=PATIENCE,
+            timeout=TIMEOUT_S,
         )
         answer.raise_for_status()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError) as error:

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from headlab.ui import state
-from headlab.ui.patch_view import patch_view
-from headlab.ui.removal_view import removal_view
-from headlab.ui.start_page import guarded, start_page
+from headlab.ui.services import state
+from headlab.ui.services.start_page import guarded, start_page
+from headlab.ui.views.patch import patch_view
+from headlab.ui.views.removal import removal_view
 
 REMOVE, PATCH = "Remove", "Patch"
 

@@ -9,7 +9,7 @@ from headlab.exercises import Board
 from headlab.exercises.board import QuestionBoard
 from headlab.figures import answers_figure, calibration_figure
 from headlab.report import read_record
-from headlab.ui.start_page import start_page
+from headlab.ui.services.start_page import start_page
 
 
 def show_files(board: Board) -> None:
@@ -127,6 +127,6 @@ with start_page("Class"):
             show_misses(board)
             show_questions(questions)
             show_missing(board)
-            st.download_button("Download all answers (CSV)", board.csv, "class.csv", "text/csv")
+            st.download_button("Download all answers (CSV)", board.to_csv, "class.csv", "text/csv")
         elif board.records:
             st.info("Nobody has answered anything in these records yet.")

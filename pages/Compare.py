@@ -8,8 +8,6 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from headlab.compare import LEAST_CHANGE, ProfileComparison, TextComparison
-from headlab.confidence import label_title
 from headlab.figures import (
     NO_TOOLBAR,
     compared_map_figure,
@@ -22,13 +20,15 @@ from headlab.figures import (
     similarity_map_figure,
 )
 from headlab.heads import Head
+from headlab.measuring.confidence import label_title
 from headlab.models.catalogue import CATALOGUE, is_public, offered
 from headlab.models.hub import find_model
-from headlab.profile import Profile
-from headlab.ui import state
-from headlab.ui.cache import ChosenText
-from headlab.ui.head_grid import GridView, head_grid
-from headlab.ui.second import (
+from headlab.profiles.compare import MIN_CHANGE, ProfileComparison, TextComparison
+from headlab.profiles.profile import Profile
+from headlab.ui.components.head_grid import GridView, head_grid
+from headlab.ui.services import state
+from headlab.ui.services.results import ChosenText
+from headlab.ui.services.second import (
     drawn,
     get_comparison,
     get_text_comparison,
@@ -36,15 +36,15 @@ from headlab.ui.second import (
     has_second,
     open_folder,
 )
-from headlab.ui.start_page import guarded, start_page
-from headlab.ui.state import UPLOADED, Selection
-from headlab.ui.text_choice import choose_text
-from headlab.ui.training_view import training
-from headlab.ui.words import plain
+from headlab.ui.services.start_page import guarded, start_page
+from headlab.ui.services.state import UPLOADED, Selection
+from headlab.ui.views.text_choice import choose_text
+from headlab.ui.views.training import training
+from headlab.ui.views.words import plain
 
 USUAL = "induction"
 MODELS, TRAINING = "Two models", "Training"
-MOST_ROWS = 200
+MAX_ROWS = 200
 
 
 # -- which second model
@@ -121,8 +121,8 @@ def verdicts(comparison: ProfileComparison) -> None:
         "The **change** of a score is the second model's minus the first one's, on the same probe "
         "texts. Its **interval** comes from drawing these texts anew 1,000 times, the same draws "
         "for both models. A head counts as **up** or **down** only where the whole interval lies "
-        f"more than {LEAST_CHANGE:g} away from no change, as **same** where all of it lies within "
-        f"{LEAST_CHANGE:g}; for the rest the probes cannot tell."
+        f"more than {MIN_CHANGE:g} away from no change, as **same** where all of it lies within "
+        f"{MIN_CHANGE:g}; for the rest the probes cannot tell."
     )
     counts = comparison.verdict_counts()
     counts["behaviour"] = [label_title(name) for name in counts["behaviour"]]
@@ -156,7 +156,7 @@ def maps(selection: Selection, comparison: ProfileComparison, behaviour: str) ->
 
 def changed_heads(comparison: ProfileComparison, behaviour: str) -> None:
     """The heads that surely changed in a behaviour, the surest first; a row frames its head."""
-    table = comparison.ranking(behaviour).head(MOST_ROWS)
+    table = comparison.ranking(behaviour).head(MAX_ROWS)
     if table.empty:
         st.info(f"No head surely changed in {label_title(behaviour).lower()}.")
         return
@@ -354,7 +354,7 @@ def downloads(comparison: ProfileComparison) -> None:
             )
         st.download_button(
             "Download the comparison (JSON)",
-            lambda: json.dumps(comparison.as_json(), allow_nan=False),
+            lambda: json.dumps(comparison.to_dict(), allow_nan=False),
             f"{names}.json",
             "application/json",
         )

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import streamlit as st
 
 from headlab.behaviours import Behaviour, behaviours
-from headlab.confidence import FEWEST_PROMPTS, INTERVAL, N_RESAMPLES
-from headlab.reading import DOMINANT, FEWEST_ROWS
-from headlab.references import get_reference
-from headlab.ui.navigation import page_link
-from headlab.ui.start_page import start_page
+from headlab.evidence.references import get_reference
+from headlab.measuring.confidence import INTERVAL, MIN_PROMPTS, N_RESAMPLES
+from headlab.measuring.reading import DOMINANT, MIN_ROWS
+from headlab.ui.services.navigation import page_link
+from headlab.ui.services.start_page import start_page
 
 COLUMN = 820  # pixels: longer lines are hard to read
 
@@ -132,7 +132,7 @@ TERMS = {
         Term(
             "Stability",
             "The share of redraws that give the head the same label; unknown where there are fewer "
-            f"than {FEWEST_PROMPTS} probe texts.",
+            f"than {MIN_PROMPTS} probe texts.",
         ),
         Term(
             "Holds in",
@@ -207,13 +207,13 @@ TERMS = {
     "On one text": (
         Term(
             "Active",
-            f"The text gives at least {FEWEST_ROWS} queries a place to look, and the head reaches "
+            f"The text gives at least {MIN_ROWS} queries a place to look, and the head reaches "
             "at least half of the behaviour's threshold there.",
         ),
         Term("Quiet", "The text gives as much occasion, and the head does not take it."),
         Term(
             "Too little to tell",
-            f"The text gives occasion, but to fewer than {FEWEST_ROWS} queries.",
+            f"The text gives occasion, but to fewer than {MIN_ROWS} queries.",
         ),
         Term(
             "Cannot be triggered by this text",

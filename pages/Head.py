@@ -9,20 +9,20 @@ import streamlit as st
 from headlab.behaviours import behaviours, get_behaviour
 from headlab.figures import difference_figure, model_policy, pattern_figure, position_names
 from headlab.heads import Head
-from headlab.pictures import without_first
-from headlab.profile import Profile
-from headlab.reading import Reading, strongest_pairs
-from headlab.ui import state
-from headlab.ui.cache import ChosenText, get_layer, get_model, get_profile, get_reading
-from headlab.ui.navigation import page_link
-from headlab.ui.passport import passport, published_marks, similar_heads, what_it_writes
-from headlab.ui.start_page import guarded, start_page
-from headlab.ui.state import Selection
-from headlab.ui.text_choice import choose_text
-from headlab.ui.text_view import text_view
+from headlab.measuring.pictures import without_first
+from headlab.measuring.reading import Reading, strongest_pairs
+from headlab.profiles.profile import Profile
+from headlab.ui.components.text_view import text_view
+from headlab.ui.services import state
+from headlab.ui.services.navigation import page_link
+from headlab.ui.services.results import ChosenText, get_layer, get_model, get_profile, get_reading
+from headlab.ui.services.start_page import guarded, start_page
+from headlab.ui.services.state import Selection
+from headlab.ui.views.passport import passport, published_marks, similar_heads, what_it_writes
+from headlab.ui.views.text_choice import choose_text
 
 NONE = "none"
-LARGEST_TABLE = 100  # tokens; beyond it the table shows one row
+MAX_TABLE = 100  # tokens; beyond it the table shows one row
 
 
 def choose_heads(selection: Selection, head: Head) -> None:
@@ -142,7 +142,7 @@ def value_table(selection: Selection, reading: Reading, pattern: np.ndarray) -> 
         np.tri(len(pattern), dtype=bool), seen_through_lens(selection, pattern), np.nan
     )
     table = pd.DataFrame(shown, index=names, columns=names)
-    if len(names) > LARGEST_TABLE:
+    if len(names) > MAX_TABLE:
         query = chosen_token(selection, reading)
         st.caption(f"This text is long: only the row of {names[query]} is shown.")
         table = table.iloc[[query]]

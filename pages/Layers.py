@@ -4,9 +4,11 @@ import streamlit as st
 
 from headlab.behaviours import get_behaviour
 from headlab.heads import Head
-from headlab.reading import ACTIVE, Reading
-from headlab.ui import state
-from headlab.ui.cache import (
+from headlab.measuring.reading import ACTIVE, Reading
+from headlab.ui.components.head_grid import GridView, head_grid
+from headlab.ui.services import state
+from headlab.ui.services.navigation import page_link
+from headlab.ui.services.results import (
     ChosenText,
     get_model,
     get_pictures,
@@ -14,12 +16,10 @@ from headlab.ui.cache import (
     get_reading,
     ready_profile,
 )
-from headlab.ui.head_grid import GridView, head_grid
-from headlab.ui.navigation import page_link
-from headlab.ui.passport import passport
-from headlab.ui.start_page import guarded, start_page
-from headlab.ui.state import Selection
-from headlab.ui.text_choice import choose_text
+from headlab.ui.services.start_page import guarded, start_page
+from headlab.ui.services.state import Selection
+from headlab.ui.views.passport import passport
+from headlab.ui.views.text_choice import choose_text
 
 
 def search(selection: Selection, reading: Reading) -> list[Head]:

@@ -6,15 +6,15 @@ import pandas as pd
 import streamlit as st
 
 from headlab.errors import HeadlabError
+from headlab.evidence.verify import AGAIN, Comparison, nothing_to_compare, verdict
 from headlab.models.catalogue import CATALOGUE, gigabytes, is_public, offered
 from headlab.models.download import latest_download, start_download
 from headlab.models.hub import find_model, is_hub_name
 from headlab.models.loading import choose_folder, folder_named
-from headlab.ui import state
-from headlab.ui.cache import get_comparisons, get_model, let_models_go, ready_comparisons
-from headlab.ui.start_page import guarded, start_page
-from headlab.ui.state import Selection
-from headlab.verify import AGAIN, Comparison, nothing_to_compare, verdict
+from headlab.ui.services import state
+from headlab.ui.services.results import get_comparisons, get_model, ready_comparisons, unload_models
+from headlab.ui.services.start_page import guarded, start_page
+from headlab.ui.services.state import Selection
 
 ANOTHER = "another"
 WANTED = "wanted_model"  # what this learner has asked for and opens once it is here
@@ -91,7 +91,7 @@ def choose_model(selection: Selection) -> str:
 
 def open_model(selection: Selection, name: str) -> None:
     """Make ``name`` the open model, or say why not."""
-    let_models_go()  # the models before go first, so that two need not fit
+    unload_models()  # the models before go first, so that two need not fit
     get_model(name)
     if not is_here(name):
         choose_folder(name)

@@ -8,15 +8,15 @@ import streamlit as st
 from headlab.errors import HeadlabError
 from headlab.exercises import (
     Entry,
-    Lab,
-    Posed,
+    MeasurementContext,
+    PreparedQuestion,
     Question,
     Record,
     Sheet,
     calibration,
     explain,
     parse_record,
-    pose,
+    prepare,
     sheets,
 )
 from headlab.exercises.format import WHAT_IF
@@ -24,14 +24,21 @@ from headlab.exercises.record import DONE, EXPLAIN, OBSERVE, PREDICT, REVISE, TR
 from headlab.figures import (
     calibration_figure,
 )
-from headlab.ui import state
-from headlab.ui.learner import get_lab, get_record, keep_entry, keep_record, tried_sheet, try_sheet
-from headlab.ui.navigation import page_link
-from headlab.ui.reveal import pictures, reveal, verdict
-from headlab.ui.second import has_second
-from headlab.ui.start_page import guarded, start_page
-from headlab.ui.state import Selection
-from headlab.ui.words import plain
+from headlab.ui.services import state
+from headlab.ui.services.learner import (
+    get_lab,
+    get_record,
+    keep_entry,
+    keep_record,
+    tried_sheet,
+    try_sheet,
+)
+from headlab.ui.services.navigation import page_link
+from headlab.ui.services.second import has_second
+from headlab.ui.services.start_page import guarded, start_page
+from headlab.ui.services.state import Selection
+from headlab.ui.views.reveal import pictures, reveal, verdict
+from headlab.ui.views.words import plain
 
 SURENESS = {1: "a guess", 2: "unsure", 3: "fairly sure", 4: "sure", 5: "certain"}
 FEW = 8  # options shown as buttons; more become a list
@@ -109,7 +116,7 @@ def your_record(record: Record) -> None:
             keep_record(record)
         st.download_button(
             "Download your record (JSON)",
-            record.dumps(),
+            record.to_json(),
             "headlab-record.json",
             "application/json",
             disabled=not record.entries,
@@ -149,7 +156,7 @@ def steps_of(sheet: Sheet) -> range:
     return range(1, len(sheet.steps) + 1)
 
 
-def is_done(record: Record, lab: Lab, sheet: Sheet, step: int) -> bool:
+def is_done(record: Record, lab: MeasurementContext, sheet: Sheet, step: int) -> bool:
     """Whether the step is finished or skipped."""
     entry = record.find(sheet, step, lab)
     return entry is not None and entry.stage == DONE
@@ -158,7 +165,7 @@ def is_done(record: Record, lab: Lab, sheet: Sheet, step: int) -> bool:
 # -- one step
 
 
-def run_step(selection: Selection, sheet: Sheet, lab: Lab) -> None:
+def run_step(selection: Selection, sheet: Sheet, lab: MeasurementContext) -> None:
     """One step at the stage that the learner has reached."""
     record, number = get_record(), selection.step
     step = sheet.steps[number - 1]
@@ -166,94 +173,106 @@ def run_step(selection: Selection, sheet: Sheet, lab: Lab) -> None:
     st.markdown(f"**Goal:** {sheet.goal}")
     st.progress(done / len(sheet.steps), text=f"{done} of {len(sheet.steps)} steps done")
     st.header(f"Step {number}: {step.title}")
-    posed = usable(pose(step.question, lab))
-    entry = record.find(sheet, number, lab) or begun(sheet, number, posed, lab)
-    if not posed.options:
-        st.info(f"This question cannot be asked here. {posed.why}")
+    prepared = usable(prepare(step.question, lab))
+    entry = record.find(sheet, number, lab) or begun(sheet, number, prepared, lab)
+    if not prepared.options:
+        st.info(f"This question cannot be asked here. {prepared.why}")
         if st.button("Go on without it") and entry.step < len(sheet.steps):
             keep_entry(entry)
             state.change(step=number + 1)
             st.rerun()
     elif entry.stage == PREDICT:
-        predict(selection, sheet, entry, posed, lab)
+        predict(selection, sheet, entry, prepared, lab)
     elif entry.first is None:
         st.info("You skipped this step.")
     else:
-        committed(selection, sheet, entry, posed, lab)
+        committed(selection, sheet, entry, prepared, lab)
     st.divider()
-    go_on(sheet, entry, posed, lab)
+    go_on(sheet, entry, prepared, lab)
 
 
-def begun(sheet: Sheet, number: int, posed: Posed, lab: Lab) -> Entry:
+def begun(sheet: Sheet, number: int, prepared: PreparedQuestion, lab: MeasurementContext) -> Entry:
     """A step that begins; it goes into the record with the learner's first act, not before."""
-    entry = Entry.start(sheet, number, posed, lab)
+    entry = Entry.start(sheet, number, prepared, lab)
     started = st.session_state.setdefault(f"started {entry.identity}", entry.started)
     return replace(entry, started=started)
 
 
-def usable(posed: Posed) -> Posed:
+def usable(prepared: PreparedQuestion) -> PreparedQuestion:
     """The question, or its general form where the model lacks what it names."""
-    if posed.askable is not posed:
-        st.info(f"{posed.why} So the question is asked in its general form.")
-    return posed.askable
+    if prepared.askable is not prepared:
+        st.info(f"{prepared.why} So the question is asked in its general form.")
+    return prepared.askable
 
 
-def predict(selection: Selection, sheet: Sheet, entry: Entry, posed: Posed, lab: Lab) -> None:
+def predict(
+    selection: Selection,
+    sheet: Sheet,
+    entry: Entry,
+    prepared: PreparedQuestion,
+    lab: MeasurementContext,
+) -> None:
     """Look around on another text, then commit to an answer while the outcome is hidden."""
     step = sheet.steps[entry.step - 1]
     st.subheader("Look around first")
     st.markdown(f"{step.look} This is another text than the question's.")
     pictures(selection, step.explore, (), (), "explore")
     st.subheader("Now predict")
-    if posed.hidden:
+    if prepared.hidden:
         st.markdown(
             "Some or all pictures for this text are hidden until you have answered; they have not "
             "been sent to your browser."
         )
-    if posed.question.kind == WHAT_IF:
+    if prepared.question.kind == WHAT_IF:
         st.markdown(
             "Look at the pictures as long as you like: they show the model as it is. What it does "
             "without these heads has not been sent to your browser."
         )
-    pictures(selection, posed.question.text, posed.hidden, (), "question")
-    hints(step.hints, posed, lab, entry)
-    answer = ask(posed, f"{entry.identity} first")
+    pictures(selection, prepared.question.text, prepared.hidden, (), "question")
+    hints(step.hints, prepared, lab, entry)
+    answer = ask(prepared, f"{entry.identity} first")
     if answer is not None:
         with guarded():
-            keep_entry(entry.commit(posed, *answer))
-            show(posed, answer[0])
+            keep_entry(entry.commit(prepared, *answer))
+            show(prepared, answer[0])
     skip(entry, "Skip this step")
 
 
-def committed(selection: Selection, sheet: Sheet, entry: Entry, posed: Posed, lab: Lab) -> None:
+def committed(
+    selection: Selection,
+    sheet: Sheet,
+    entry: Entry,
+    prepared: PreparedQuestion,
+    lab: MeasurementContext,
+) -> None:
     """The reveal and everything after it."""
     step = sheet.steps[entry.step - 1]
-    assert entry.first is not None and posed.key is not None
-    st.markdown(f"**{posed.ask}**")
+    assert entry.first is not None and prepared.key is not None
+    st.markdown(f"**{prepared.ask}**")
     st.markdown(
         f"Your prediction: **{entry.first.text}** ({SURENESS[entry.first.sureness]}). It is locked."
     )
-    reveal(selection, posed, entry.first.value, "question")
+    reveal(selection, prepared, entry.first.value, "question")
     if entry.stage == OBSERVE:
         st.subheader("What do you see?")
         write(entry, OBSERVE, step.observe, "Lock what you saw")
         return
     if entry.observation:
         st.markdown(f"You saw: *{plain(entry.observation)}*")
-    verdict(selection, posed, entry.first.value, "first")
+    verdict(selection, prepared, entry.first.value, "first")
     if entry.stage == EXPLAIN:
         st.subheader("Why?")
         write(entry, EXPLAIN, "Explain in one sentence why it came out so.", "Lock my sentence")
         return
     if entry.explanation:
         st.markdown(f"Your explanation: *{plain(entry.explanation)}*")
-    st.markdown(f"**Ours:** {explain(step.explanation, posed, lab)}")
+    st.markdown(f"**Ours:** {explain(step.explanation, prepared, lab)}")
     if entry.stage == REVISE:
         st.subheader("Would you answer differently now?")
-        answer = ask(posed, f"{entry.identity} revised", usual=entry.first.value)
+        answer = ask(prepared, f"{entry.identity} revised", usual=entry.first.value)
         if answer is not None:
             with guarded():
-                keep_entry(entry.revise(posed, *answer))
+                keep_entry(entry.revise(prepared, *answer))
                 st.rerun()
         skip(entry, "Keep my first answer")
         return
@@ -262,35 +281,39 @@ def committed(selection: Selection, sheet: Sheet, entry: Entry, posed: Posed, la
     transfer(selection, entry, step.transfer, lab)
 
 
-def transfer(selection: Selection, entry: Entry, question: Question, lab: Lab) -> None:
+def transfer(
+    selection: Selection, entry: Entry, question: Question, lab: MeasurementContext
+) -> None:
     """The same role or head somewhere else."""
-    posed = usable(pose(question, lab))
+    prepared = usable(prepare(question, lab))
     st.subheader("Does it carry over?")
-    if entry.stage == TRANSFER and posed.options:
-        pictures(selection, posed.question.text, posed.hidden, (), "transfer")
-        answer = ask(posed, f"{entry.identity} transfer")
+    if entry.stage == TRANSFER and prepared.options:
+        pictures(selection, prepared.question.text, prepared.hidden, (), "transfer")
+        answer = ask(prepared, f"{entry.identity} transfer")
         if answer is not None:
             with guarded():
-                keep_entry(entry.answer_transfer(posed, *answer))
-                show(posed, answer[0])
+                keep_entry(entry.answer_transfer(prepared, *answer))
+                show(prepared, answer[0])
         skip(entry, "Skip this question")
     elif entry.stage == TRANSFER:
-        st.info(f"This question cannot be asked here. {posed.why}")
+        st.info(f"This question cannot be asked here. {prepared.why}")
         skip(entry, "Go on")
     elif entry.transfer_answer is None:
         st.markdown("You skipped this question.")
     else:
-        st.markdown(f"**{posed.ask}** You said: **{entry.transfer_answer.text}**.")
-        reveal(selection, posed, entry.transfer_answer.value, "transfer")
-        verdict(selection, posed, entry.transfer_answer.value, "transfer")
+        st.markdown(f"**{prepared.ask}** You said: **{entry.transfer_answer.text}**.")
+        reveal(selection, prepared, entry.transfer_answer.value, "transfer")
+        verdict(selection, prepared, entry.transfer_answer.value, "transfer")
 
 
-def hints(words: Sequence[str], posed: Posed, lab: Lab, entry: Entry) -> None:
+def hints(
+    words: Sequence[str], prepared: PreparedQuestion, lab: MeasurementContext, entry: Entry
+) -> None:
     """The hints, one after another, as the learner asks for them."""
     key = f"hints {entry.identity}"
     shown = st.session_state.get(key, 0)
     for hint in words[:shown]:
-        st.info(explain(hint, replace(posed, key=None), lab))
+        st.info(explain(hint, replace(prepared, key=None), lab))
     if shown < len(words):
         label = "Show a hint" if shown == 0 else "Show another hint"
         st.button(
@@ -300,16 +323,16 @@ def hints(words: Sequence[str], posed: Posed, lab: Lab, entry: Entry) -> None:
         )
 
 
-def ask(posed: Posed, key: str, usual: str | None = None) -> tuple[str, int] | None:
+def ask(prepared: PreparedQuestion, key: str, usual: str | None = None) -> tuple[str, int] | None:
     """The question with its answers and sureness; the answer once it is committed."""
-    st.markdown(f"**{posed.ask}**")
-    values = [option.value for option in posed.options]
+    st.markdown(f"**{prepared.ask}**")
+    values = [option.value for option in prepared.options]
     widget = st.radio if len(values) <= FEW else st.selectbox
     value = widget(
         "Your answer",
         values,
         index=values.index(usual) if usual in values else None,
-        format_func=lambda value: posed.option(value).text,
+        format_func=lambda value: prepared.option(value).text,
         key=f"answer {key}",
     )
     sureness = st.radio(
@@ -347,21 +370,21 @@ def skip(entry: Entry, label: str) -> None:
         st.rerun()
 
 
-def show(posed: Posed, value: str) -> None:
+def show(prepared: PreparedQuestion, value: str) -> None:
     """Bring the picture that was measured into view, and draw the page anew."""
-    if posed.framed is not None:
-        state.change(layer=posed.framed.layer, head=posed.framed.head)
-    elif posed.heads:
-        state.change(layer=posed.heads[0].layer, head=None)
+    if prepared.framed is not None:
+        state.change(layer=prepared.framed.layer, head=prepared.framed.head)
+    elif prepared.heads:
+        state.change(layer=prepared.heads[0].layer, head=None)
     st.rerun()
 
 
-def go_on(sheet: Sheet, entry: Entry, posed: Posed, lab: Lab) -> None:
+def go_on(sheet: Sheet, entry: Entry, prepared: PreparedQuestion, lab: MeasurementContext) -> None:
     """The doors at the end of a step, and what the sheet said about sureness."""
     record = get_record()
-    is_over = entry.stage == DONE and bool(posed.options)
+    is_over = entry.stage == DONE and bool(prepared.options)
     if is_over and st.button("Try this step again", icon=":material/replay:"):
-        keep_entry(Entry.start(sheet, entry.step, posed, lab, attempt=entry.attempt + 1))
+        keep_entry(Entry.start(sheet, entry.step, prepared, lab, attempt=entry.attempt + 1))
         st.rerun()
     left, right = st.columns(2)
     with left:

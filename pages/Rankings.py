@@ -7,6 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from headlab.behaviours import get_behaviour
+from headlab.evidence.observations import COPYING, SUPPRESSION, name_observations
+from headlab.evidence.published import IOI_PAPER, name_map_classes
 from headlab.figures import (
     NO_TOOLBAR,
     behaviour_map_figure,
@@ -16,14 +18,12 @@ from headlab.figures import (
     scatter_figure,
 )
 from headlab.heads import Head
-from headlab.observations import COPYING, SUPPRESSION, name_observations
-from headlab.profile import Profile
-from headlab.published import IOI_PAPER, name_map_classes
-from headlab.ui import state
-from headlab.ui.cache import get_profile
-from headlab.ui.navigation import open_page, page_link
-from headlab.ui.start_page import start_page
-from headlab.ui.state import NAME_MAPS, Selection
+from headlab.profiles.profile import Profile
+from headlab.ui.services import state
+from headlab.ui.services.navigation import open_page, page_link
+from headlab.ui.services.results import get_profile
+from headlab.ui.services.start_page import start_page
+from headlab.ui.services.state import NAME_MAPS, Selection
 
 USUAL = "induction"
 RANKINGS = "rankings"
@@ -231,7 +231,7 @@ def downloads(profile: Profile) -> None:
         )
         st.download_button(
             "Download the profile (JSON)",
-            lambda: json.dumps(profile.as_json(), allow_nan=False),
+            lambda: json.dumps(profile.to_dict(), allow_nan=False),
             f"{profile.model_name}-profile.json",
             "application/json",
         )

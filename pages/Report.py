@@ -10,16 +10,16 @@ from headlab.exercises import Record
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
 from headlab.models.tokens import tokenise
-from headlab.profile import Profile
-from headlab.report import LONGEST_LINE, LONGEST_NOTES, REPORTED, SECTIONS, Given
-from headlab.ui.cache import ChosenText, get_model, get_profile, get_removal, get_sweep
-from headlab.ui.draft import Draft, drafted, drafted_report, get_draft
-from headlab.ui.learner import get_record
-from headlab.ui.navigation import page_link
-from headlab.ui.removal_view import as_token, names_of
-from headlab.ui.start_page import guarded, start_page
-from headlab.ui.state import Selection
-from headlab.ui.text_choice import choose_text, marked_pairs
+from headlab.profiles.profile import Profile
+from headlab.report import MAX_LINE, MAX_NOTES, REPORTED, SECTIONS, Given
+from headlab.ui.services.draft import Draft, drafted, drafted_report, get_draft
+from headlab.ui.services.learner import get_record
+from headlab.ui.services.navigation import page_link
+from headlab.ui.services.results import ChosenText, get_model, get_profile, get_removal, get_sweep
+from headlab.ui.services.start_page import guarded, start_page
+from headlab.ui.services.state import Selection
+from headlab.ui.views.removal import as_token, names_of
+from headlab.ui.views.text_choice import choose_text, marked_pairs
 
 
 def write(selection: Selection, record: Record, profile: Profile) -> None:
@@ -28,17 +28,17 @@ def write(selection: Selection, record: Record, profile: Profile) -> None:
     left.text_input(
         "Title",
         placeholder=f"What attention heads do in {profile.model_name}",
-        max_chars=LONGEST_LINE,
+        max_chars=MAX_LINE,
         **drafted("title"),
     )
-    middle.text_input("Your name, if you like", max_chars=LONGEST_LINE, **drafted("name"))
-    right.text_input("Course, if you like", max_chars=LONGEST_LINE, **drafted("course"))
+    middle.text_input("Your name, if you like", max_chars=MAX_LINE, **drafted("name"))
+    right.text_input("Course, if you like", max_chars=MAX_LINE, **drafted("course"))
     st.text_area(
         "Notes and conclusion",
         placeholder="What did you see, what surprised you, what do you conclude?",
         help="Markdown: # heading, *emphasis*, - list, | tables |. Pictures and markup are not "
         "taken in.",
-        max_chars=LONGEST_NOTES,
+        max_chars=MAX_NOTES,
         height=220,
         **drafted("notes"),
     )
@@ -156,8 +156,8 @@ def hand_out(selection: Selection, chosen: ChosenText, record: Record, profile: 
         st.download_button(
             "Download the report (HTML)", drawn.html, "report.html", "text/html", type="primary"
         )
-        st.download_button("Its data (JSON)", drawn.json, "report.json", "application/json")
-        st.download_button("Its scores (CSV)", drawn.csv, "report.csv", "text/csv")
+        st.download_button("Its data (JSON)", drawn.to_json, "report.json", "application/json")
+        st.download_button("Its scores (CSV)", drawn.to_csv, "report.csv", "text/csv")
         st.toggle("Preview", value=True, key="report preview")
     st.caption(
         f"One file of {len(page.encode()) / 1e6:.1f} MB that needs no network. Every figure in it "

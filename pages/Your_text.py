@@ -6,19 +6,19 @@ import numpy as np
 import streamlit as st
 
 from headlab.behaviours import get_behaviour
+from headlab.exercises.guided import guided_texts
 from headlab.figures import position_names
-from headlab.guided import guided_texts
 from headlab.heads import Head
+from headlab.measuring.reading import ACTIVE, CANNOT, QUIET, TOO_LITTLE, Reading
 from headlab.models.tokens import tokenise
-from headlab.profile import Profile
-from headlab.reading import ACTIVE, CANNOT, QUIET, TOO_LITTLE, Reading
-from headlab.ui import state
-from headlab.ui.cache import get_model, get_profile, get_reading
-from headlab.ui.navigation import page_link
-from headlab.ui.passport import CIRCLES
-from headlab.ui.start_page import start_page
-from headlab.ui.state import OWN, OWN_TEXT, Selection
-from headlab.ui.text_choice import choose_text, mark, marked_pairs
+from headlab.profiles.profile import Profile
+from headlab.ui.services import state
+from headlab.ui.services.navigation import page_link
+from headlab.ui.services.results import get_model, get_profile, get_reading
+from headlab.ui.services.start_page import start_page
+from headlab.ui.services.state import OWN, OWN_TEXT, Selection
+from headlab.ui.views.passport import CIRCLES
+from headlab.ui.views.text_choice import choose_text, mark, marked_pairs
 
 
 def behaviour_card(selection: Selection, reading: Reading, profile: Profile, name: str) -> None:

@@ -16,11 +16,11 @@ from transformers import (
     Qwen2Config,
 )
 
+from headlab.evidence.verify import AGAIN
+from headlab.measuring.probe_sentences import SENTENCES_A, SENTENCES_B
+from headlab.measuring.probes import GIVEN_NAMES
 from headlab.models.attention import implementation
 from headlab.models.loading import LoadedModel
-from headlab.probe_sentences import SENTENCES_A, SENTENCES_B
-from headlab.probes import GIVEN_NAMES
-from headlab.verify import AGAIN
 
 torch.set_num_threads(1)  # networks this small lose more than they gain by a second thread
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from headlab import Profile
-from headlab.confidence import UNCLASSIFIED, excess
+from headlab.measuring.confidence import UNCLASSIFIED, excess
 
 
 def weakened(profile: Profile, names: Sequence[str] = ("induction",), by: float = 0.4) -> Profile:

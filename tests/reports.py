@@ -4,11 +4,11 @@ import numpy as np
 
 from headlab import Profile, Reading
 from headlab.behaviours import behaviours
-from headlab.confidence import UNCLASSIFIED
 from headlab.heads import Head
 from headlab.interventions import Control, Intervention, Prediction, Sweep
-from headlab.profile import BY_BEHAVIOUR
-from headlab.reading import SHAPES
+from headlab.measuring.confidence import UNCLASSIFIED
+from headlab.measuring.reading import SHAPES
+from headlab.profiles.profile import BY_BEHAVIOUR
 
 NAMES = list(behaviours())
 

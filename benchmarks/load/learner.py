@@ -16,7 +16,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 DONE = (ForwardMsg.FINISHED_SUCCESSFULLY, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY)
-PATIENCE = 60.0  # seconds; a later answer is an error
+TIMEOUT_S = 60.0  # seconds; a later answer is an error
 
 
 class WentWrong(Exception):
@@ -40,7 +40,7 @@ class Learner:
         self.page, self.query = page, urlencode(query)
         stream = self.address.replace("http", "ws", 1) + "/_stcore/stream"
         self.socket = await websockets.connect(
-            stream, subprotocols=["streamlit"], max_size=None, open_timeout=PATIENCE
+            stream, subprotocols=["streamlit"], max_size=None, open_timeout=TIMEOUT_S
         )
         await self.run()
         kept = self.find("bidi_component", "headlab_browser_store")
@@ -79,7 +79,7 @@ class Learner:
         asked.context_info.timezone = "UTC"
         await self.socket.send(message.SerializeToString())
         held, self.fresh, self.fragment = dict(self.held), {}, fragment
-        limit = time.monotonic() + PATIENCE
+        limit = time.monotonic() + TIMEOUT_S
         while True:
             raw = await asyncio.wait_for(self.socket.recv(), limit - time.monotonic())
             self.received += len(raw)

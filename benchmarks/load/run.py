@@ -37,7 +37,7 @@ from learner import Learner, WentWrong
 
 from headlab.doctor import watch
 from headlab.exercises import sheets
-from headlab.guided import guided_texts
+from headlab.exercises.guided import guided_texts
 
 ROOT = Path(__file__).resolve().parents[2]
 P95, P99 = 1.5, 3.0  # seconds

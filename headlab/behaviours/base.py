@@ -84,9 +84,9 @@ class Behaviour:
     ``measured_as`` says what the score is, for learners; whoever gives ``measure`` says it anew.
     ``asks`` is what a text must hold; what follows a semicolon is only said where that is missing.
 
-    ``sources`` are short names of ``headlab.references``. They are ``cited`` as "after" where they
-    describe this behaviour, measured here in our way, and as "related" where they describe
-    something near.
+    ``sources`` are short names of ``headlab.evidence.references``. They are ``cited`` as "after"
+    where they describe this behaviour, measured here in our way, and as "related" where they
+    describe something near.
 
     ``measure(run)`` returns score and chance [prompt, head] of one layer (see
     ``scoring.LayerRun``) and ``n_rows(prompt)`` the number of query rows it averages over; with

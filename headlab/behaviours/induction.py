@@ -7,9 +7,9 @@ copy, since that is what comes next if the text repeats itself.
 import numpy as np
 
 from headlab.behaviours.base import Behaviour, Rung, positions
-from headlab.circuits import reads_and_writes
+from headlab.models.circuits import reads_and_writes
 
-ENOUGH = 10  # prompts, each of many tokens that are read one by one
+N_EVIDENCE_PROMPTS = 10  # prompts, each of many tokens that are read one by one
 
 
 def targets(tokens, token_texts=None, spans=None):
@@ -33,10 +33,10 @@ def text_targets(tokens, token_texts=None, spans=None):
 def evidence(model, prompts):
     """How often a head raises, and lowers, the token that it reads most, [layer, head], 0 to 1.
 
-    Whatever it looks at: every token but the first of ``ENOUGH`` prompts, some hundred tokens; see
-    ``circuits.reads_and_writes``.
+    Whatever it looks at: every token but the first of ``N_EVIDENCE_PROMPTS`` prompts, some hundred
+    tokens; see ``circuits.reads_and_writes``.
     """
-    tokens = [prompt.tokens for prompt in prompts[:ENOUGH]]
+    tokens = [prompt.tokens for prompt in prompts[:N_EVIDENCE_PROMPTS]]
     raised, lowered = reads_and_writes(model, tokens, [range(1, len(row)) for row in tokens])
     return {"raises_what_it_reads": raised, "lowers_what_it_reads": lowered}
 

@@ -9,7 +9,7 @@ first tokens of the vocabulary. Heads of layer 0 read nothing that block 0 wrote
 import numpy as np
 
 from headlab.behaviours.base import Behaviour, Rung
-from headlab.models.writing import NAMES_AMONG, unembedding_size
+from headlab.models.logit_lens import NAMES_AMONG, unembedding_size
 
 
 def measure(run):

@@ -8,8 +8,8 @@ in the text, else an induction head would find every attribute blindly.
 import numpy as np
 
 from headlab.behaviours.base import Behaviour, Rung
-from headlab.circuits import reads_and_writes
 from headlab.models.attention import Tap, run
+from headlab.models.circuits import reads_and_writes
 from headlab.models.weights import last_logits
 
 

@@ -9,7 +9,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from headlab import __version__, log, settings
+from headlab import log, settings
+from headlab.__version__ import __version__
 from headlab.cli import compare, doctor, interventions, models, report, scores, sheets, verify
 from headlab.cli.shared import DONE, FAILED, MISUNDERSTOOD
 from headlab.errors import HeadlabError

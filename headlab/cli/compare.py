@@ -25,11 +25,11 @@ from headlab.cli.shared import (
     start_policy,
     write,
 )
-from headlab.compare import ProfileComparison, Words, compare_words, on_words
 from headlab.errors import HeadlabError
 from headlab.heads import Head
+from headlab.measuring.reading import read_text
 from headlab.models.loading import load_model
-from headlab.reading import read_text
+from headlab.profiles.compare import ProfileComparison, Words, compare_words, on_words
 from headlab.report import make_report
 
 
@@ -69,7 +69,7 @@ def _compare(options: argparse.Namespace) -> int:
     _check_question(options)
     sides = [options.before, options.after]
     comparison = compared(*(profile_of(side, options) for side in sides))
-    data = comparison.as_json()
+    data = comparison.to_dict()
     if options.text is not None:
         data["on_text"] = _on_text(sides, options)
     if options.out is not None:

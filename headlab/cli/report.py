@@ -21,8 +21,8 @@ from headlab.cli.shared import (
 from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep, ablate, ablation_sweep, mean_reference
+from headlab.measuring.reading import read_text
 from headlab.models.loading import LoadedModel
-from headlab.reading import read_text
 from headlab.report import (
     REPORTED,
     SECTIONS,
@@ -96,7 +96,7 @@ def add_commands(commands: Any) -> None:
 
 def _report(options: argparse.Namespace) -> int:
     if options.data is not None:
-        print(open_report(options.data).json())
+        print(open_report(options.data).to_json())
         return DONE
     if options.text is None:
         raise HeadlabError("There is nothing to read: give --text.")

@@ -30,9 +30,9 @@ from headlab.cli.shared import (
 )
 from headlab.errors import HeadlabError
 from headlab.heads import Head
+from headlab.measuring.reading import Reading, read_text
 from headlab.models.catalogue import CATALOGUE
-from headlab.profile import Profile
-from headlab.reading import Reading, read_text
+from headlab.profiles.profile import Profile
 
 
 def add_commands(commands: Any) -> None:
@@ -174,7 +174,7 @@ def _profile(options: argparse.Namespace) -> int:
                 raise
             failures[name] = str(error)
             continue
-        shown.append(profile.as_json() if options.json else {})
+        shown.append(profile.to_dict() if options.json else {})
         if not options.json:
             _print_profile(profile)
             if path is not None:

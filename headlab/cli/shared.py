@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from headlab.compare import ProfileComparison, compare_profiles
 from headlab.errors import HeadlabError
 from headlab.models.loading import LoadedModel, load_model
 from headlab.models.tokens import StartToken
-from headlab.profile import Profile
-from headlab.profiling import profile_model
+from headlab.profiles.compare import ProfileComparison, compare_profiles
+from headlab.profiles.profile import Profile
+from headlab.profiles.profiling import profile_model
 
 DONE, FAILED, MISUNDERSTOOD = 0, 1, 2
 
@@ -116,7 +116,7 @@ def profile_of(side: str, options: argparse.Namespace) -> Profile:
 
 def compared(before: Profile, after: Profile) -> ProfileComparison:
     """Two profiles side by side, rounded as kept ones are, so that every run gives the same."""
-    return compare_profiles(*(Profile.from_json(p.as_json()) for p in (before, after)))
+    return compare_profiles(*(Profile.from_dict(p.to_dict()) for p in (before, after)))
 
 
 @contextmanager

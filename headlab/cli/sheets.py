@@ -25,7 +25,7 @@ from headlab.cli.shared import (
     start_policy,
 )
 from headlab.errors import HeadlabError
-from headlab.exercises import Lab, Posed, pose, read_sheet, sheets
+from headlab.exercises import MeasurementContext, PreparedQuestion, prepare, read_sheet, sheets
 from headlab.exercises.sheets import template
 
 
@@ -121,11 +121,11 @@ def _sheets_key(options: argparse.Namespace) -> int:
     sheet = read_sheet(path) if path.suffix == ".toml" else sheets()[options.sheet]
     model = load(options.model)
     profile = cache(lambda: profiled(model, options))
-    lab = replace(Lab.of(model, start_policy(options)), profile=profile)
+    lab = replace(MeasurementContext.of(model, start_policy(options)), profile=profile)
     if options.second is not None:
         lab = lab.beside(profile_of(options.second, options))
     rows = [
-        {"step": index, "part": part, **_key_row(pose(question, lab))}
+        {"step": index, "part": part, **_key_row(prepare(question, lab))}
         for index, step in enumerate(sheet.steps, 1)
         for part, question in (("question", step.question), ("transfer", step.transfer))
     ]
@@ -142,16 +142,16 @@ def _sheets_key(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _key_row(posed: Posed) -> dict[str, Any]:
+def _key_row(prepared: PreparedQuestion) -> dict[str, Any]:
     """What a teacher wants to know of one question, in the form in which it is asked here."""
-    posed = posed.askable
-    key = posed.key
+    prepared = prepared.askable
+    key = prepared.key
     return {
-        "ask": posed.ask,
-        "kind": posed.question.kind,
+        "ask": prepared.ask,
+        "kind": prepared.question.kind,
         "answer": key.text if key else "",
         "accepted": list(key.accepted) if key else [],
         "graded": bool(key and key.graded),
         "margin": key.margin if key else None,
-        "why": key.why if key else posed.why,
+        "why": key.why if key else prepared.why,
     }

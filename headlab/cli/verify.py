@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from headlab.cli.shared import DONE, FAILED, add_json, add_model, load, progress_bar
-from headlab.verify import AGAIN, Comparison, verdict, verify_model
+from headlab.evidence.verify import AGAIN, Comparison, verdict, verify_model
 
 
 def add_commands(commands: Any) -> None:

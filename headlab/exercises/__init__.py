@@ -1,14 +1,14 @@
 """Exercises: sheets of questions, computed answers, learning records, class board.
 
-A page goes: ``sheets()`` -> ``pose(step.question, lab)`` -> ``Entry.start`` -> ``commit`` ->
+A page goes: ``sheets()`` -> ``prepare(step.question, lab)`` -> ``Entry.start`` -> ``commit`` ->
 ``observe`` -> ``explain`` -> ``revise`` -> ``answer_transfer``; ``entry.stage`` says where it is.
 """
 
 from headlab.exercises.board import Board
 from headlab.exercises.format import Question, Sheet, Step, Text
-from headlab.exercises.measures import Lab
-from headlab.exercises.posed import Key, Option, Posed, Verdict, grade
-from headlab.exercises.questions import explain, pose
+from headlab.exercises.measures import MeasurementContext
+from headlab.exercises.prepared import Key, Option, PreparedQuestion, Verdict, grade
+from headlab.exercises.questions import explain, prepare
 from headlab.exercises.record import Answer, Entry, Record, calibration
 from headlab.exercises.record_file import parse_record
 from headlab.exercises.sheets import read_sheet, sheets
@@ -18,9 +18,9 @@ __all__ = [
     "Board",
     "Entry",
     "Key",
-    "Lab",
+    "MeasurementContext",
     "Option",
-    "Posed",
+    "PreparedQuestion",
     "Question",
     "Record",
     "Sheet",
@@ -31,7 +31,7 @@ __all__ = [
     "explain",
     "grade",
     "parse_record",
-    "pose",
+    "prepare",
     "read_sheet",
     "sheets",
 ]

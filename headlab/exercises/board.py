@@ -12,11 +12,11 @@ from typing import Any
 import pandas as pd
 
 from headlab.errors import HeadlabError
-from headlab.exercises.posed import RIGHT, WRONG, Key
+from headlab.exercises.prepared import RIGHT, WRONG, Key
 from headlab.exercises.record import (
     HIGH,
     Answer,
-    Asked,
+    AskedQuestion,
     CalibrationRow,
     Entry,
     Record,
@@ -218,7 +218,7 @@ class Board:
         ]
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
-    def csv(self) -> str:
+    def to_csv(self) -> str:
         """The table as CSV that no spreadsheet takes for formulas."""
         return str(self.table().map(harmless).to_csv(index=False))
 
@@ -231,7 +231,7 @@ def _first_attempts(record: Record) -> list[Entry]:
     return list(first.values())
 
 
-def _part(entry: Entry, part: str) -> tuple[Asked | None, Answer | None, Answer | None]:
+def _part(entry: Entry, part: str) -> tuple[AskedQuestion | None, Answer | None, Answer | None]:
     """What was asked, the first and the revised answer."""
     if part == "transfer":
         return entry.transfer, entry.transfer_answer, None

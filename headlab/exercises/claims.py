@@ -10,7 +10,7 @@ from headlab.exercises.format import SHAPES_COUNT, Question
 from headlab.exercises.measures import (
     Bounds,
     CannotTell,
-    Lab,
+    MeasurementContext,
     Values,
     all_heads,
     find_head,
@@ -18,10 +18,17 @@ from headlab.exercises.measures import (
     measured,
     possible_shapes,
 )
-from headlab.exercises.posed import CANNOT, NOT_SUPPORTED, SUPPORTED, Key, Option, Posed
+from headlab.exercises.prepared import (
+    CANNOT,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    Key,
+    Option,
+    PreparedQuestion,
+)
 from headlab.exercises.wording import number
 from headlab.heads import Head
-from headlab.reading import Reading
+from headlab.measuring.reading import Reading
 
 VERDICTS = tuple(Option(name, name) for name in (SUPPORTED, NOT_SUPPORTED, CANNOT))
 
@@ -40,7 +47,7 @@ class _Quantity:
     passes_at: float = 0
 
 
-def claim(question: Question, lab: Lab) -> Posed:
+def claim(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """Whether what the claim says holds for what is measured here."""
     quantities, words, passing = _quantities(question, lab)
     if question.rises:
@@ -59,7 +66,7 @@ def claim(question: Question, lab: Lab) -> Posed:
         margin=margin,
         figures={"score": score, "claim": verdict, "passing": passing, "answer": verdict},
     )
-    return Posed(
+    return PreparedQuestion(
         question,
         question.ask,
         True,
@@ -71,14 +78,14 @@ def claim(question: Question, lab: Lab) -> Posed:
     )
 
 
-def cannot_be_tested(question: Question, why: str) -> Posed:
+def cannot_be_tested(question: Question, why: str) -> PreparedQuestion:
     """A claim that nothing measured here can decide."""
     figures = {"claim": CANNOT, "score": "nothing measured", "answer": CANNOT}
     key = Key((CANNOT,), f"{CANNOT}: {why.rstrip('.')}", graded=True, figures=figures)
-    return Posed(question, question.ask, True, options=VERDICTS, key=key)
+    return PreparedQuestion(question, question.ask, True, options=VERDICTS, key=key)
 
 
-def _quantities(question: Question, lab: Lab) -> tuple[list[_Quantity], str, str]:
+def _quantities(question: Question, lab: MeasurementContext) -> tuple[list[_Quantity], str, str]:
     """One head's value, or a count in one layer, in every layer, or in the whole model.
 
     With the same in words, and the value from which a head counts.

@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from headlab.reading import SHAPES
+from headlab.measuring.reading import SHAPES
 
-LONGEST = 2_000  # characters of one text
-MOST_STEPS = 12
-MOST_HINTS = 6
-MOST_REMOVED = 12  # heads that one question takes away
+MAX_TEXT_LENGTH = 2_000  # characters of one text
+MAX_STEPS = 12
+MAX_HINTS = 6
+MAX_REMOVED = 12  # heads that one question takes away
 
 LEVELS = ("first steps", "going on", "going deep")
 

@@ -13,10 +13,10 @@ from headlab.exercises.effects import SIZES, possible_sizes
 from headlab.exercises.format import PROBABILITY, Question
 from headlab.exercises.measures import (
     HALF,
-    LEAST_MARGIN,
+    MIN_MARGIN,
     Bounds,
     CannotTell,
-    Lab,
+    MeasurementContext,
     Values,
     all_heads,
     find_head,
@@ -27,7 +27,7 @@ from headlab.exercises.measures import (
     query_position,
     removal_effect,
 )
-from headlab.exercises.posed import MOST_ACCEPTED, Key, Option, Posed
+from headlab.exercises.prepared import MAX_ACCEPTED, Key, Option, PreparedQuestion
 from headlab.exercises.wording import (
     heads_named,
     heads_text,
@@ -38,11 +38,11 @@ from headlab.exercises.wording import (
     whole,
 )
 from headlab.heads import Head
-from headlab.pictures import without_first
-from headlab.reading import SHAPES
+from headlab.measuring.pictures import without_first
+from headlab.measuring.reading import SHAPES
 
 
-def which_head(question: Question, lab: Lab) -> Posed:
+def which_head(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """The head of a layer, or of the model, with the largest value."""
     layer = None if question.layer is None else find_layer(question.layer, lab)
     values = measured(question, lab)
@@ -57,18 +57,18 @@ def which_head(question: Question, lab: Lab) -> Posed:
     )
 
 
-def which_layer(question: Question, lab: Lab) -> Posed:
+def which_layer(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """The layer whose heads lead."""
     values = measured(question, lab)
     options = [Option(str(i), f"layer {i}") for i in range(lab.n_layers)]
     layers = [values.layer(index, question.by) for index in range(lab.n_layers)]
-    posed = _arg_max(question, options, list(np.array(layers).T), hidden=all_heads(lab))
-    assert posed.key is not None
-    best = int(posed.key.accepted[0])
-    return replace(posed, framed=Head(best, int(np.nanargmax(values.value[best]))))
+    prepared = _arg_max(question, options, list(np.array(layers).T), hidden=all_heads(lab))
+    assert prepared.key is not None
+    best = int(prepared.key.accepted[0])
+    return replace(prepared, framed=Head(best, int(np.nanargmax(values.value[best]))))
 
 
-def how_many(question: Question, lab: Lab) -> Posed:
+def how_many(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """How many heads of a layer count; heads too close to the line leave room."""
     assert question.layer is not None
     layer = find_layer(question.layer, lab)
@@ -88,7 +88,7 @@ def how_many(question: Question, lab: Lab) -> Posed:
         score=float(count),
         figures={"score": str(count), "passing": number(float(np.nanmin(passing)))},
     )
-    return Posed(
+    return PreparedQuestion(
         question,
         question.ask,
         True,
@@ -100,7 +100,7 @@ def how_many(question: Question, lab: Lab) -> Posed:
     )
 
 
-def which_of_two(question: Question, lab: Lab) -> Posed:
+def which_of_two(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """Which of two heads has the larger value."""
     assert question.heads is not None
     heads = [find_head(name, question.text, lab) for name in question.heads]
@@ -108,7 +108,7 @@ def which_of_two(question: Question, lab: Lab) -> Posed:
         raise CannotTell(f"In {lab.model_name} one head plays both roles: {heads[0]}.")
     values = measured(question, lab)
     options = [Option(str(head), str(head)) for head in heads]
-    posed = _arg_max(
+    prepared = _arg_max(
         question,
         options,
         [np.array([array[head] for head in heads]) for array in values.bounds],
@@ -120,12 +120,12 @@ def which_of_two(question: Question, lab: Lab) -> Posed:
         "a_score": number(values.value[heads[0]]),
         "b_score": number(values.value[heads[1]]),
     }
-    assert posed.key is not None
-    key = replace(posed.key, figures={**posed.key.figures, **figures})
-    return replace(posed, key=key)
+    assert prepared.key is not None
+    key = replace(prepared.key, figures={**prepared.key.figures, **figures})
+    return replace(prepared, key=key)
 
 
-def which_model(question: Question, lab: Lab) -> Posed:
+def which_model(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """Which of two models has the stronger or more heads."""
     profiles = lab.profile(), lab.second_profile()
     values = [profile_values(profile, str(question.behaviour)) for profile in profiles]
@@ -134,13 +134,13 @@ def which_model(question: Question, lab: Lab) -> Posed:
     if names[0] == names[1]:
         names = [f"{names[0]} (open)", f"{names[1]} (second)"]
     options = [Option(value, name) for value, name in zip(("open", "second"), names, strict=True)]
-    posed = _arg_max(question, options, list(found.T), hidden=())
+    prepared = _arg_max(question, options, list(found.T), hidden=())
     show = whole if question.by == "count" else number
     figures = {"a": names[0], "b": names[1]}
     figures |= {"a_score": show(found[0][0]), "b_score": show(found[1][0])}
-    assert posed.key is not None
-    key = replace(posed.key, figures={**posed.key.figures, **figures})
-    return replace(posed, key=key)
+    assert prepared.key is not None
+    key = replace(prepared.key, figures={**prepared.key.figures, **figures})
+    return replace(prepared, key=key)
 
 
 def _of_model(values: Values, by: str) -> Bounds:
@@ -154,7 +154,7 @@ def _of_model(values: Values, by: str) -> Bounds:
     return value / per, low / per, high / per
 
 
-def which_shape(question: Question, lab: Lab) -> Posed:
+def which_shape(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """The shape of one head's picture on a text."""
     head = find_head(str(question.head), question.text, lab)
     hint = lab.reading(question.text).hint(head.layer, head.head)
@@ -169,7 +169,7 @@ def which_shape(question: Question, lab: Lab) -> Posed:
         score=float(figure),
         figures={"score": number(figure)},
     )
-    return Posed(
+    return PreparedQuestion(
         question,
         question.ask,
         True,
@@ -181,7 +181,7 @@ def which_shape(question: Question, lab: Lab) -> Posed:
     )
 
 
-def which_token(question: Question, lab: Lab) -> Posed:
+def which_token(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """The token that one head looks at most from another token."""
     head = find_head(str(question.head), question.text, lab)
     reading = lab.reading(question.text)
@@ -192,7 +192,7 @@ def which_token(question: Question, lab: Lab) -> Posed:
         rest, left = without_first(row)
         value = rest[query]
         value[0] = np.nan
-        if not left[query] >= LEAST_MARGIN:
+        if not left[query] >= MIN_MARGIN:
             raise CannotTell(
                 f"{head} leaves only {left[query]:.1%} of its attention for other tokens than the "
                 "first."
@@ -201,10 +201,10 @@ def which_token(question: Question, lab: Lab) -> Posed:
     return _arg_max(question, options, [value, value - HALF, value + HALF], hidden=[head])
 
 
-def what_if(question: Question, lab: Lab) -> Posed:
+def what_if(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """How much a value changes without some heads, as one of a few sizes."""
     effect = removal_effect(question, lab)
-    near = possible_sizes(effect.ratio, LEAST_MARGIN)
+    near = possible_sizes(effect.ratio, MIN_MARGIN)
     limits = [size.least for size in SIZES if size.least > 0]
     show = percent if question.measure == PROBABILITY else number
     before, after = show(effect.before), show(effect.after)
@@ -228,7 +228,7 @@ def what_if(question: Question, lab: Lab) -> Posed:
             "watched": effect.watched,
         },
     )
-    return Posed(
+    return PreparedQuestion(
         question,
         question.ask,
         True,
@@ -247,7 +247,7 @@ def _arg_max(
     options: Sequence[Option],
     arrays: Sequence[np.ndarray],
     hidden: Sequence[Head],
-) -> Posed:
+) -> PreparedQuestion:
     """The option with the largest value; those whose bounds reach its own are accepted beside it.
 
     ``arrays`` are values, lower and upper bounds, one for each option; NaN is never an answer.
@@ -277,7 +277,7 @@ def _arg_max(
         margin=float(value[best] - value[others[0]]) if others else None,
         figures=figures,
     )
-    return Posed(
+    return PreparedQuestion(
         question,
         question.ask,
         True,
@@ -294,8 +294,8 @@ def _arg_max(
 
 
 def _too_close(texts: Sequence[str]) -> str:
-    more = ", …" if len(texts) > MOST_ACCEPTED else ""
-    return f", too close to tell from {', '.join(texts[:MOST_ACCEPTED])}{more}" if texts else ""
+    more = ", …" if len(texts) > MAX_ACCEPTED else ""
+    return f", too close to tell from {', '.join(texts[:MAX_ACCEPTED])}{more}" if texts else ""
 
 
 def _key(
@@ -307,9 +307,9 @@ def _key(
     margin: float | None = None,
 ) -> Key:
     """The key, ungraded if more answers lie too close than can fairly be called right."""
-    graded = len(near) <= min(MOST_ACCEPTED, max(1, len(options) // 3))
-    named = ", ".join(option.text for option in near[:MOST_ACCEPTED])
-    more = "" if len(near) <= MOST_ACCEPTED else f" and {len(near) - MOST_ACCEPTED} more"
+    graded = len(near) <= min(MAX_ACCEPTED, max(1, len(options) // 3))
+    named = ", ".join(option.text for option in near[:MAX_ACCEPTED])
+    more = "" if len(near) <= MAX_ACCEPTED else f" and {len(near) - MAX_ACCEPTED} more"
     return Key(
         accepted=tuple(option.value for option in near),
         text=text,

@@ -8,7 +8,6 @@ from hashlib import sha256
 import numpy as np
 
 from headlab.behaviours import get_behaviour
-from headlab.compare import LEAST_CHANGE, compare_profiles
 from headlab.errors import HeadlabError
 from headlab.exercises.format import (
     ATTENTION,
@@ -24,21 +23,22 @@ from headlab.exercises.format import (
 )
 from headlab.heads import Head
 from headlab.interventions import Intervention, ablate, mean_reference
+from headlab.measuring.reading import DOMINANT, EVEN, SHAPES, Hint, Reading, read_text
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, find_in_text, resolve_start_token, token_text
-from headlab.profile import Profile
-from headlab.profiling import profile_model
-from headlab.reading import DOMINANT, EVEN, SHAPES, Hint, Reading, read_text
+from headlab.profiles.compare import MIN_CHANGE, compare_profiles
+from headlab.profiles.profile import Profile
+from headlab.profiles.profiling import profile_model
 
 # One text has no interval. Two heads that differ by less than five points of a hundred look alike
 # in the pictures, and a changed word or number format can exchange them.
-LEAST_MARGIN = 0.05
-HALF = LEAST_MARGIN / 2
+MIN_MARGIN = 0.05
+HALF = MIN_MARGIN / 2
 
 TOO_SHORT = "The text is too short for its pictures to have shapes."
 
 # Values from which on a fall can be seen. A smaller one halves or doubles for no reason at all.
-LEAST_START = {PROBABILITY: 0.01, SCORE: 0.1}
+MIN_START = {PROBABILITY: 0.01, SCORE: 0.1}
 
 Bounds = tuple[float, float, float]  # a value, its lower and its upper bound
 
@@ -52,7 +52,7 @@ class CannotPose(HeadlabError):
 
 
 @dataclass(frozen=True)
-class Lab:
+class MeasurementContext:
     """The loaded model as exercises see it.
 
     ``reading`` gives a text's reading with the patterns of every layer kept, ``profile`` the
@@ -75,7 +75,7 @@ class Lab:
     removal: Callable[[Text, tuple[Head, ...], str | None], Intervention]
     second: Callable[[], Profile] | None = None
 
-    def beside(self, second: Profile) -> "Lab":
+    def beside(self, second: Profile) -> "MeasurementContext":
         """The same lab with a second model; records tell what was answered about which pair."""
         pair = f"{self.content_hash} {second.content_hash} {second.start_token}"
         return replace(self, content_hash=sha256(pair.encode()).hexdigest(), second=lambda: second)
@@ -89,7 +89,7 @@ class Lab:
         return self.second()
 
     @classmethod
-    def of(cls, model: LoadedModel, start_token: StartToken = "model") -> "Lab":
+    def of(cls, model: LoadedModel, start_token: StartToken = "model") -> "MeasurementContext":
         """A lab that reads each text once and profiles the model when first asked."""
         start = resolve_start_token(model, start_token)
         reference = cache(lambda: mean_reference(model, start_token=start))
@@ -168,7 +168,7 @@ class Values:
         return value, low, high
 
 
-def measured(question: Question, lab: Lab) -> Values:
+def measured(question: Question, lab: MeasurementContext) -> Values:
     """Every head's value on the question's measure; CannotTell if there is none to be had."""
     values = _MEASURES[question.measure](question, lab)
     if question.passing is not None:
@@ -179,7 +179,7 @@ def measured(question: Question, lab: Lab) -> Values:
     return values
 
 
-def _score(question: Question, lab: Lab) -> Values:
+def _score(question: Question, lab: MeasurementContext) -> Values:
     name = str(question.behaviour)
     reading = lab.reading(question.text)
     _check_occasion(name, reading)
@@ -192,7 +192,7 @@ def _check_occasion(name: str, reading: Reading) -> None:
         raise CannotTell(f"This text cannot show {_title(name)}; it takes {asks}.")
 
 
-def _profile(question: Question, lab: Lab) -> Values:
+def _profile(question: Question, lab: MeasurementContext) -> Values:
     return profile_values(lab.profile(), str(question.behaviour))
 
 
@@ -209,7 +209,7 @@ def profile_values(profile: Profile, name: str) -> Values:
 _compared = lru_cache(maxsize=2)(compare_profiles)
 
 
-def _change(question: Question, lab: Lab) -> Values:
+def _change(question: Question, lab: MeasurementContext) -> Values:
     """What a head lost or gained of a behaviour from the open model to the second one."""
     name = str(question.behaviour)
     comparison = _compared(lab.profile(), lab.second_profile())
@@ -219,20 +219,20 @@ def _change(question: Question, lab: Lab) -> Values:
     if change is None or change.why:
         why = change.why if change else "it was measured on one of the two models only"
         raise CannotTell(f"The change of {_title(name)} cannot be told: {why}.")
-    at = np.full_like(change.change, LEAST_CHANGE)
+    at = np.full_like(change.change, MIN_CHANGE)
     if question.measure == LOST:
         return Values(-change.change, -change.high, -change.low, at)
     return Values(change.change, change.low, change.high, at)
 
 
-def _attention(question: Question, lab: Lab) -> Values:
+def _attention(question: Question, lab: MeasurementContext) -> Values:
     reading = lab.reading(question.text)
     query = query_position(question, lab)
     value = reading.patterns[:, :, query, key_positions(question, lab)].sum(-1, dtype=float)
     return _with_margin(value, np.full_like(value, DOMINANT))
 
 
-def _shape(question: Question, lab: Lab) -> Values:
+def _shape(question: Question, lab: MeasurementContext) -> Values:
     """The share behind a shape; a picture that is diffuse has no other shape."""
     reading = lab.reading(question.text)
     entropy = reading.entropy
@@ -270,7 +270,7 @@ def possible_shapes(hint: Hint) -> list[str]:
         names += [
             name
             for key, name in SHAPES.items()
-            if hint.shares[key] >= max(DOMINANT - HALF, largest - LEAST_MARGIN)
+            if hint.shares[key] >= max(DOMINANT - HALF, largest - MIN_MARGIN)
         ]
         names += ["mixed"] if largest < DOMINANT + HALF else []
     return sorted(names, key=lambda name: name != hint.shape)
@@ -289,7 +289,7 @@ def _threshold(name: str, chance: np.ndarray) -> np.ndarray:
     return behaviour.threshold * (1 - chance) + chance
 
 
-def _among(values: Values, behaviour: str, lab: Lab) -> Values:
+def _among(values: Values, behaviour: str, lab: MeasurementContext) -> Values:
     """The same with NaN for heads that do not show ``behaviour`` in the profile."""
     profile = lab.profile()
     shown = get_behaviour(behaviour).shown_from
@@ -304,7 +304,7 @@ def _among(values: Values, behaviour: str, lab: Lab) -> Values:
     return Values(value, low, high, values.passes_at)
 
 
-def find_head(name: str, text: Text, lab: Lab) -> Head:
+def find_head(name: str, text: Text, lab: MeasurementContext) -> Head:
     """The head called "L5.H1", or the one that plays a role.
 
     "top:induction" scores highest in the profile, "here:induction" on this text.
@@ -347,7 +347,7 @@ class Effect:
         return self.after / self.before
 
 
-def removal_effect(question: Question, lab: Lab) -> Effect:
+def removal_effect(question: Question, lab: MeasurementContext) -> Effect:
     """What removing the question's heads does; CannotTell where there is too little to lose."""
     removed = tuple(sorted({find_head(name, question.text, lab) for name in question.remove}))
     if question.measure == PROBABILITY:
@@ -356,12 +356,12 @@ def removal_effect(question: Question, lab: Lab) -> Effect:
     else:
         effect = _score_effect(question, removed, lab)
         what = f"The score of {effect.watched} is only {effect.before:.2f}"
-    if not effect.before >= LEAST_START[question.measure]:
+    if not effect.before >= MIN_START[question.measure]:
         raise CannotTell(f"{what} to begin with: too little to tell a rise from a fall.")
     return effect
 
 
-def _token_effect(question: Question, removed: tuple[Head, ...], lab: Lab) -> Effect:
+def _token_effect(question: Question, removed: tuple[Head, ...], lab: MeasurementContext) -> Effect:
     found = lab.removal(question.text, removed, next_token(question))
     before, after = (
         float(np.exp(logprob[0])) for logprob in (found.logprobs_before, found.logprobs_after)
@@ -370,7 +370,7 @@ def _token_effect(question: Question, removed: tuple[Head, ...], lab: Lab) -> Ef
     return Effect(removed, found.watched_texts[0], before, after, beyond)
 
 
-def _score_effect(question: Question, removed: tuple[Head, ...], lab: Lab) -> Effect:
+def _score_effect(question: Question, removed: tuple[Head, ...], lab: MeasurementContext) -> Effect:
     name = str(question.behaviour)
     _check_occasion(name, lab.reading(question.text))
     head = find_head(f"here:{name}", question.text, lab)
@@ -391,7 +391,7 @@ def next_token(question: Question) -> str | None:
     return f" {word}"
 
 
-def find_layer(layer: int | str, lab: Lab) -> int:
+def find_layer(layer: int | str, lab: MeasurementContext) -> int:
     """The number of a layer named "first", "middle", "last" or by its number."""
     names = {"first": 0, "middle": lab.n_layers // 2, "last": lab.n_layers - 1}
     number = names.get(layer, layer) if isinstance(layer, str) else layer
@@ -403,12 +403,12 @@ def find_layer(layer: int | str, lab: Lab) -> int:
     return number
 
 
-def query_position(question: Question, lab: Lab) -> int:
+def query_position(question: Question, lab: MeasurementContext) -> int:
     """The position that looks: the last token of the last mention of the word after "from"."""
     return _mentions(str(question.from_word), question.text, lab)[-1][-1]
 
 
-def key_positions(question: Question, lab: Lab) -> list[int]:
+def key_positions(question: Question, lab: MeasurementContext) -> list[int]:
     """The positions looked at: the last mention of the word after "to" before the query."""
     query, word = query_position(question, lab), str(question.to_word)
     earlier = [places for places in _mentions(word, question.text, lab) if places[-1] < query]
@@ -417,7 +417,7 @@ def key_positions(question: Question, lab: Lab) -> list[int]:
     return list(earlier[-1])
 
 
-def _mentions(word: str, text: Text, lab: Lab) -> list[tuple[int, ...]]:
+def _mentions(word: str, text: Text, lab: MeasurementContext) -> list[tuple[int, ...]]:
     begins = whole_words(word, text.words)
     return [lab.find(text.words, begin, begin + len(word)) for begin in begins]
 
@@ -426,6 +426,6 @@ def _title(name: str) -> str:
     return get_behaviour(name).title.lower()
 
 
-def all_heads(lab: Lab) -> list[Head]:
+def all_heads(lab: MeasurementContext) -> list[Head]:
     """Every head of the open model, layer by layer."""
     return [Head(layer, head) for layer in range(lab.n_layers) for head in range(lab.n_heads)]

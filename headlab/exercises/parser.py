@@ -16,11 +16,11 @@ from headlab.exercises.format import (
     FORBIDDEN,
     KINDS,
     LEVELS,
-    LONGEST,
+    MAX_HINTS,
+    MAX_REMOVED,
+    MAX_STEPS,
+    MAX_TEXT_LENGTH,
     MEASURES,
-    MOST_HINTS,
-    MOST_REMOVED,
-    MOST_STEPS,
     PLACEHOLDERS,
     PROFILE,
     QUESTION_KEYS,
@@ -42,11 +42,11 @@ from headlab.exercises.format import (
     placeholders,
     whole_words,
 )
-from headlab.guided import guided_texts
+from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.models.tokens import check_text
 
-_SIZE = f"not empty and at most {LONGEST:,} characters long"
+_SIZE = f"not empty and at most {MAX_TEXT_LENGTH:,} characters long"
 
 
 class Parser:
@@ -94,7 +94,7 @@ class Parser:
                     f"{name!r} is the name of a guided text: give your own text another name.",
                     key=name,
                 )
-            if not isinstance(words, str) or not words.strip() or len(words) > LONGEST:
+            if not isinstance(words, str) or not words.strip() or len(words) > MAX_TEXT_LENGTH:
                 self.fail(f"the text {name!r} must be words in quotes, {_SIZE}.", key=name)
             self.texts[name] = Text(name, self._readable(name, words))
         minutes = self._number(self.data, "minutes", 1, 120, whole=True)
@@ -102,8 +102,8 @@ class Parser:
         rows = self.data.get("steps")
         if not isinstance(rows, list) or not rows or not all(isinstance(r, dict) for r in rows):
             self.fail("there is no step: a sheet needs at least one [[steps]].", key="steps")
-        if len(rows) > MOST_STEPS:
-            self.fail(f"{len(rows)} steps are too many: a sheet may have {MOST_STEPS}.")
+        if len(rows) > MAX_STEPS:
+            self.fail(f"{len(rows)} steps are too many: a sheet may have {MAX_STEPS}.")
         steps = tuple(self._step(index, row) for index, row in enumerate(rows))
         return Sheet(
             name=self.name,
@@ -135,7 +135,7 @@ class Parser:
                 if key.lower().strip() in FORBIDDEN and not inside_texts:
                     self.fail(
                         f"{key!r} would hold an answer: delete it, answers are measured when the "
-                        "question is posed.",
+                        "question is prepared.",
                         step,
                         key,
                     )
@@ -157,8 +157,8 @@ class Parser:
                 "explore",
             )
         hints: Any = row.get("hints")
-        if not isinstance(hints, list) or not 1 <= len(hints) <= MOST_HINTS:
-            self.fail(f"'hints' must be a list of 1 to {MOST_HINTS} texts.", index, "hints")
+        if not isinstance(hints, list) or not 1 <= len(hints) <= MAX_HINTS:
+            self.fail(f"'hints' must be a list of 1 to {MAX_HINTS} texts.", index, "hints")
         for hint in hints:
             self._check_words(hint, "hints", index, "")
             self._placeholders(hint, "hints", index, "", ASK_PLACEHOLDERS, question, ("top",))
@@ -347,7 +347,7 @@ class Parser:
         return self._check_words(row[key], key, step, part)
 
     def _check_words(self, value: Any, key: str, step: int | None, part: str) -> str:
-        if not isinstance(value, str) or not value.strip() or len(value) > LONGEST:
+        if not isinstance(value, str) or not value.strip() or len(value) > MAX_TEXT_LENGTH:
             self.fail(f"{key!r} must be a text in quotes, {_SIZE}.", step, key, part)
         return str(value)
 
@@ -412,9 +412,9 @@ class Parser:
     def _removed(self, row: Mapping[str, Any], step: int, part: str) -> tuple[str, ...]:
         value = row["remove"]
         names = value if isinstance(value, list) else [value]
-        if not 1 <= len(names) <= MOST_REMOVED:
+        if not 1 <= len(names) <= MAX_REMOVED:
             self.fail(
-                f"'remove' must be a head or a list of 1 to {MOST_REMOVED} heads.",
+                f"'remove' must be a head or a list of 1 to {MAX_REMOVED} heads.",
                 step,
                 "remove",
                 part,

@@ -1,6 +1,6 @@
-"""Questions posed to a learner: what is offered, what is right here, and how sure that is.
+"""Questions prepared to a learner: what is offered, what is right here, and how sure that is.
 
-Nothing here knows an answer. ``pose`` measures it on the loaded model at the time of asking,
+Nothing here knows an answer. ``prepare`` measures it on the loaded model at the time of asking,
 together with the margin by which it wins (``kinds.py``, ``claims.py``), and puts what was measured
 in place of the placeholders of a sheet's words.
 """
@@ -39,14 +39,14 @@ from headlab.exercises.kinds import (
 )
 from headlab.exercises.measures import (
     CannotTell,
-    Lab,
+    MeasurementContext,
     find_head,
     find_layer,
     key_positions,
     next_token,
     query_position,
 )
-from headlab.exercises.posed import Posed
+from headlab.exercises.prepared import PreparedQuestion
 from headlab.exercises.wording import heads_named, number, quoted
 from headlab.heads import Head
 
@@ -63,50 +63,50 @@ _KINDS = {
 }
 
 
-def pose(question: Question, lab: Lab) -> Posed:
+def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """The question on this lab's model: options, computed key, margin, what to hide.
 
     Never raises for a model or text that cannot answer: the result says what is the matter.
     """
     try:
-        posed = replace(_KINDS[question.kind](question, lab), **_places(question, lab))
+        prepared = replace(_KINDS[question.kind](question, lab), **_places(question, lab))
     except CannotTell as error:
-        posed = _untested(question, str(error))
+        prepared = _untested(question, str(error))
     except HeadlabError as error:  # CannotPose, or a text that this model cannot read
-        generic = None if question.generic is None else pose(question.generic, lab)
-        posed = Posed(question, question.ask, False, str(error), generic=generic)
+        generic = None if question.generic is None else prepare(question.generic, lab)
+        prepared = PreparedQuestion(question, question.ask, False, str(error), generic=generic)
     figures = _own_figures(question, lab) | role_figures(question.ask, question, lab)
-    if posed.key is not None:
-        figures |= posed.key.figures
-        key = replace(posed.key, figures=figures)
-        posed = replace(posed, key=key, framed=posed.framed or _single_head(posed))
-    return replace(posed, ask=fill(question.ask, figures))
+    if prepared.key is not None:
+        figures |= prepared.key.figures
+        key = replace(prepared.key, figures=figures)
+        prepared = replace(prepared, key=key, framed=prepared.framed or _single_head(prepared))
+    return replace(prepared, ask=fill(question.ask, figures))
 
 
-def _single_head(posed: Posed) -> Head | None:
+def _single_head(prepared: PreparedQuestion) -> Head | None:
     """The head that the measured answer names, or the only one that is asked about."""
-    if posed.key is not None and posed.question.kind in (WHICH_HEAD, WHICH_OF_TWO):
-        return Head.parse(posed.key.accepted[0])
-    return posed.heads[0] if len(posed.heads) == 1 else None
+    if prepared.key is not None and prepared.question.kind in (WHICH_HEAD, WHICH_OF_TWO):
+        return Head.parse(prepared.key.accepted[0])
+    return prepared.heads[0] if len(prepared.heads) == 1 else None
 
 
-def _untested(question: Question, why: str) -> Posed:
+def _untested(question: Question, why: str) -> PreparedQuestion:
     """A question that nothing measured here can answer."""
     if question.kind == CLAIM:
         return cannot_be_tested(question, why)
-    return Posed(question, question.ask, False, why)
+    return PreparedQuestion(question, question.ask, False, why)
 
 
-def explain(words: str, posed: Posed, lab: Lab) -> str:
+def explain(words: str, prepared: PreparedQuestion, lab: MeasurementContext) -> str:
     """A sheet's explanation or hint with the measured values in place of its placeholders."""
-    figures = {} if posed.key is None else dict(posed.key.figures)
+    figures = {} if prepared.key is None else dict(prepared.key.figures)
     unmeasured = dict.fromkeys(placeholders(words), "(not measured)")
-    figures = unmeasured | role_figures(words, posed.question, lab) | figures
+    figures = unmeasured | role_figures(words, prepared.question, lab) | figures
     filled = fill(words, figures)
     return filled[:1].upper() + filled[1:]
 
 
-def _own_figures(question: Question, lab: Lab) -> dict[str, str]:
+def _own_figures(question: Question, lab: MeasurementContext) -> dict[str, str]:
     """What a question's own words may name: the model, the head or layer asked about."""
     figures = {
         "model": lab.model_name,
@@ -127,7 +127,7 @@ def _own_figures(question: Question, lab: Lab) -> dict[str, str]:
     return figures
 
 
-def _removed_figures(question: Question, lab: Lab) -> dict[str, str]:
+def _removed_figures(question: Question, lab: MeasurementContext) -> dict[str, str]:
     """What a question about removed heads may name where it cannot be measured."""
     heads = [_or_else(name, find_head, name, question.text, lab) for name in question.remove]
     word = next_token(question)
@@ -140,7 +140,7 @@ def _removed_figures(question: Question, lab: Lab) -> dict[str, str]:
     }
 
 
-def role_figures(words: str, question: Question, lab: Lab) -> dict[str, str]:
+def role_figures(words: str, question: Question, lab: MeasurementContext) -> dict[str, str]:
     """Values of the placeholders that name roles: {top:...}, {top_score:...}, {passed:...}."""
     figures = {}
     for name in placeholders(words):
@@ -150,7 +150,7 @@ def role_figures(words: str, question: Question, lab: Lab) -> dict[str, str]:
     return figures
 
 
-def _role_figure(role: str, behaviour: str, question: Question, lab: Lab) -> str:
+def _role_figure(role: str, behaviour: str, question: Question, lab: MeasurementContext) -> str:
     if role == "passed":
         passed = lab.profile().value(behaviour) >= get_behaviour(behaviour).threshold
         return str(int(passed.sum()))
@@ -166,7 +166,7 @@ def _or_else(otherwise: str, find: Callable[..., Any], *arguments: Any) -> str:
         return otherwise
 
 
-def _places(question: Question, lab: Lab) -> dict[str, Any]:
+def _places(question: Question, lab: MeasurementContext) -> dict[str, Any]:
     """The row and columns that a question about attention is about."""
     if question.measure != ATTENTION:
         return {}

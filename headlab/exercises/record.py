@@ -15,23 +15,23 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
-import headlab
+from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
 from headlab.exercises.format import Sheet
-from headlab.exercises.measures import Lab
-from headlab.exercises.posed import (
+from headlab.exercises.measures import MeasurementContext
+from headlab.exercises.prepared import (
     RIGHT,
     SKIPPED,
     WRONG,
     Key,
-    Posed,
+    PreparedQuestion,
     outcome,
 )
 
 SCHEMA = "headlab.record/1"
-LARGEST = 5_000_000  # bytes of a record file
-LONGEST = 5_000  # characters a learner may write in one place
-MOST_ENTRIES = 2_000
+MAX_BYTES = 5_000_000  # bytes of a record file
+MAX_LENGTH = 5_000  # characters a learner may write in one place
+MAX_ENTRIES = 2_000
 
 SURENESS = range(1, 6)
 HIGH = 4  # sureness from which a wrong answer is a confident miss
@@ -61,13 +61,13 @@ class Setting:
     start_text: str | None
 
     @classmethod
-    def of(cls, lab: Lab) -> "Setting":
+    def of(cls, lab: MeasurementContext) -> "Setting":
         """The setting of a lab."""
         return cls(lab.model_name, lab.content_hash, lab.start_token, lab.start_text)
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedQuestion:
     """A question as it was asked, and its computed key: None until an answer is committed.
 
     A record may be downloaded at any time, so it must not hold the answer before.
@@ -79,13 +79,15 @@ class Asked:
     key: Key | None = None
 
     @classmethod
-    def of(cls, posed: Posed) -> "Asked":
-        """What is kept of a posed question before it is answered.
+    def of(cls, prepared: PreparedQuestion) -> "AskedQuestion":
+        """What is kept of a prepared question before it is answered.
 
-        One that cannot be posed gets a key that says why.
+        One that cannot be prepared gets a key that says why.
         """
-        key = None if posed.options else Key(accepted=(), text="", graded=False, why=posed.why)
-        return cls(posed.ask, posed.question.kind, posed.question.text.words, key)
+        key = (
+            None if prepared.options else Key(accepted=(), text="", graded=False, why=prepared.why)
+        )
+        return cls(prepared.ask, prepared.question.kind, prepared.question.text.words, key)
 
 
 @dataclass(frozen=True)
@@ -103,21 +105,27 @@ class Entry:
     attempt: int
     setting: Setting
     started: str
-    question: Asked
+    question: AskedQuestion
     first: Answer | None = None
     observation: str = ""
     explanation: str = ""
     revised: Answer | None = None
-    transfer: Asked | None = None
+    transfer: AskedQuestion | None = None
     transfer_answer: Answer | None = None
     skipped: tuple[str, ...] = ()
     finished: str | None = None
 
     @classmethod
     def start(
-        cls, sheet: Sheet, step: int, posed: Posed, lab: Lab, attempt: int = 1, now: str = ""
+        cls,
+        sheet: Sheet,
+        step: int,
+        prepared: PreparedQuestion,
+        lab: MeasurementContext,
+        attempt: int = 1,
+        now: str = "",
     ) -> "Entry":
-        """A step (from 1) that begins; one that cannot be posed counts as skipped at once."""
+        """A step (from 1) that begins; one that cannot be prepared counts as skipped at once."""
         entry = cls(
             sheet=sheet.name,
             sheet_title=sheet.title,
@@ -127,9 +135,9 @@ class Entry:
             attempt=attempt,
             setting=Setting.of(lab),
             started=now or _now(),
-            question=Asked.of(posed),
+            question=AskedQuestion.of(prepared),
         )
-        return entry if posed.options else entry.skip(now)
+        return entry if prepared.options else entry.skip(now)
 
     @property
     def identity(self) -> tuple[Any, ...]:
@@ -173,11 +181,13 @@ class Entry:
         found = [(self.first, verdicts["first"]), (self.transfer_answer, verdicts["transfer"])]
         return [(a, o) for a, o in found if a is not None and o in (RIGHT, WRONG)]
 
-    def commit(self, posed: Posed, value: str, sureness: int, now: str = "") -> "Entry":
+    def commit(
+        self, prepared: PreparedQuestion, value: str, sureness: int, now: str = ""
+    ) -> "Entry":
         """Lock the prediction."""
         self._must_be(PREDICT)
-        question = replace(Asked.of(posed), key=posed.key)
-        return self._on(now, question=question, first=_answer(posed, value, sureness, now))
+        question = replace(AskedQuestion.of(prepared), key=prepared.key)
+        return self._on(now, question=question, first=_answer(prepared, value, sureness, now))
 
     def observe(self, words: str, now: str = "") -> "Entry":
         """Keep what the learner saw."""
@@ -189,16 +199,20 @@ class Entry:
         self._must_be(EXPLAIN)
         return self._on(now, explanation=_words(words))
 
-    def revise(self, posed: Posed, value: str, sureness: int, now: str = "") -> "Entry":
+    def revise(
+        self, prepared: PreparedQuestion, value: str, sureness: int, now: str = ""
+    ) -> "Entry":
         """Keep the revised answer beside the first."""
         self._must_be(REVISE)
-        return self._on(now, revised=_answer(posed, value, sureness, now))
+        return self._on(now, revised=_answer(prepared, value, sureness, now))
 
-    def answer_transfer(self, posed: Posed, value: str, sureness: int, now: str = "") -> "Entry":
+    def answer_transfer(
+        self, prepared: PreparedQuestion, value: str, sureness: int, now: str = ""
+    ) -> "Entry":
         """Keep the answer to the transfer question."""
         self._must_be(TRANSFER)
-        answer = _answer(posed, value, sureness, now)
-        transfer = replace(Asked.of(posed), key=posed.key)
+        answer = _answer(prepared, value, sureness, now)
+        transfer = replace(AskedQuestion.of(prepared), key=prepared.key)
         return self._on(now, transfer=transfer, transfer_answer=answer)
 
     def skip(self, now: str = "") -> "Entry":
@@ -232,7 +246,7 @@ class Record:
     def new(cls, name: str = "", now: str = "") -> "Record":
         """An empty record of its own."""
         packages = ("numpy", "torch", "transformers", "streamlit")
-        versions = {"headlab": headlab.__version__, "python": platform.python_version()}
+        versions = {"headlab": __version__, "python": platform.python_version()}
         versions |= {package: version(package) for package in packages}
         return cls(uuid.uuid4().hex, now or _now(), versions, name)
 
@@ -242,7 +256,7 @@ class Record:
         entries[entry.identity] = entry
         return replace(self, entries=tuple(entries.values()))
 
-    def find(self, sheet: Sheet, step: int, lab: Lab) -> Entry | None:
+    def find(self, sheet: Sheet, step: int, lab: MeasurementContext) -> Entry | None:
         """The latest attempt at a step (from 1) in this lab's setting, to go on with."""
         setting = (lab.content_hash, lab.start_token)
         wanted = (sheet.name, sheet.content_hash, step, *setting)
@@ -269,7 +283,7 @@ class Record:
         missed = [(e.first.sureness, e) for e in latest.values() if e.first and _missed(e)]
         return [entry for _, entry in sorted(missed, key=lambda pair: -pair[0])]
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """The record as JSON types."""
         return {
             "schema": SCHEMA,
@@ -280,9 +294,9 @@ class Record:
             "entries": [_entry_json(entry) for entry in self.entries],
         }
 
-    def dumps(self) -> str:
+    def to_json(self) -> str:
         """The record as the text of a file."""
-        return json.dumps(self.as_json(), ensure_ascii=False, indent=1, allow_nan=False)
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
 
 
 @dataclass(frozen=True)
@@ -321,16 +335,16 @@ def _progress(entry: Entry) -> tuple[int, str]:
     return STAGES.index(entry.stage), entry.finished or ""
 
 
-def _outcome(asked: Asked | None, answer: Answer | None) -> str:
+def _outcome(asked: AskedQuestion | None, answer: Answer | None) -> str:
     if asked is None or asked.key is None or answer is None:
         return SKIPPED
     return outcome(asked.key, answer.value)
 
 
-def _answer(posed: Posed, value: str, sureness: int, now: str) -> Answer:
+def _answer(prepared: PreparedQuestion, value: str, sureness: int, now: str) -> Answer:
     if sureness not in SURENESS:
         raise HeadlabError("Sureness is one of 1, 2, 3, 4, 5: choose one.")
-    option = posed.option(value)
+    option = prepared.option(value)
     return Answer(option.value, option.text, sureness, now or _now())
 
 
@@ -338,8 +352,8 @@ def _words(words: str) -> str:
     words = words.strip()
     if not words:
         raise HeadlabError("There is nothing written yet: write a few words, or skip.")
-    if len(words) > LONGEST:
-        raise HeadlabError(f"This is longer than {LONGEST:,} characters: shorten it.")
+    if len(words) > MAX_LENGTH:
+        raise HeadlabError(f"This is longer than {MAX_LENGTH:,} characters: shorten it.")
     return words
 
 

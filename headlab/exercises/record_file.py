@@ -6,17 +6,17 @@ from typing import Any, NoReturn
 
 from headlab.errors import HeadlabError
 from headlab.exercises.format import KINDS
-from headlab.exercises.posed import Key
+from headlab.exercises.prepared import Key
 from headlab.exercises.record import (
     DONE,
-    LARGEST,
-    LONGEST,
-    MOST_ENTRIES,
+    MAX_BYTES,
+    MAX_ENTRIES,
+    MAX_LENGTH,
     SCHEMA,
     STAGES,
     SURENESS,
     Answer,
-    Asked,
+    AskedQuestion,
     Entry,
     Record,
     Setting,
@@ -25,9 +25,9 @@ from headlab.exercises.record import (
 
 def parse_record(source: str | bytes) -> Record:
     """A record from the text of a file; HeadlabError with one sentence if it is none."""
-    if len(source) > LARGEST:
+    if len(source) > MAX_BYTES:
         raise HeadlabError(
-            f"The file is larger than any record ({LARGEST:,} bytes): choose the file that "
+            f"The file is larger than any record ({MAX_BYTES:,} bytes): choose the file that "
             "headlab gave you."
         )
     try:
@@ -78,7 +78,7 @@ class _Fields:
         for name in self.data.keys() - self.asked:
             self.fail(f"holds {str(name)[:40]!r}, which does not belong there")
 
-    def text(self, name: str, longest: int = LONGEST) -> str:
+    def text(self, name: str, longest: int = MAX_LENGTH) -> str:
         value = self.get(name)
         if not isinstance(value, str) or len(value) > longest or not _writable(value):
             self.fail(f"needs a text of at most {longest:,} characters as {name!r}")
@@ -144,8 +144,8 @@ def _writable(text: str) -> bool:
 def _record(fields: _Fields) -> Record:
     fields.get("schema")
     rows = fields.get("entries")
-    if not isinstance(rows, list) or len(rows) > MOST_ENTRIES:
-        fields.fail(f"needs a list of at most {MOST_ENTRIES:,} entries")
+    if not isinstance(rows, list) or len(rows) > MAX_ENTRIES:
+        fields.fail(f"needs a list of at most {MAX_ENTRIES:,} entries")
     record = Record(
         id=fields.text("id", 64),
         created=fields.time("created"),
@@ -216,9 +216,9 @@ def _check_order(fields: _Fields, entry: Entry) -> None:
         fields.fail("is finished on one page and not on the other")
 
 
-def _asked(fields: _Fields) -> Asked:
+def _asked(fields: _Fields) -> AskedQuestion:
     key = fields.part("key")
-    asked = Asked(
+    asked = AskedQuestion(
         ask=fields.text("ask"),
         kind=fields.text("kind", 60),
         text=fields.text("text"),

@@ -1,7 +1,7 @@
 """Exercise sheets: one TOML file each, read into frozen dataclasses or refused with a sentence.
 
 A sheet holds words and questions, never an answer: answers are measured on the loaded model when
-a question is posed (``questions.pose``). The format is described in docs/EXERCISES.md.
+a question is prepared (``questions.prepare``). The format is described in docs/EXERCISES.md.
 """
 
 import hashlib
@@ -17,8 +17,8 @@ from headlab.exercises.parser import Parser
 
 FOLDER = Path(__file__).parents[2] / "prompts" / "sheets"
 ENVIRONMENT = "HEADLAB_SHEETS"
-LARGEST = 200_000  # bytes; far more than anyone writes by hand
-MOST_DOTS = 200  # in a line: names of thousands of parts keep a TOML parser busy for minutes
+MAX_BYTES = 200_000  # bytes; far more than anyone writes by hand
+MAX_DOTS = 200  # in a line: names of thousands of parts keep a TOML parser busy for minutes
 
 
 @dataclass(frozen=True)
@@ -102,18 +102,18 @@ def _file_bytes(path: Path) -> bytes:
 
 
 def _check_size(size: int, file: str) -> None:
-    if size > LARGEST:
+    if size > MAX_BYTES:
         raise HeadlabError(
-            f"{file} is {size:,} bytes long and a sheet may have {LARGEST:,}: "
+            f"{file} is {size:,} bytes long and a sheet may have {MAX_BYTES:,}: "
             "split it into several sheets."
         )
 
 
 def _check_dots(text: str, file: str) -> None:
     for number, line in enumerate(text.split("\n"), 1):
-        if line.count(".") > MOST_DOTS:
+        if line.count(".") > MAX_DOTS:
             raise HeadlabError(
-                f"{file}, line {number}: this line has more than {MOST_DOTS} dots: write fewer."
+                f"{file}, line {number}: this line has more than {MAX_DOTS} dots: write fewer."
             )
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from headlab.heads import Head
+from headlab.measuring.reading import Reading
 from headlab.models.tokens import visible
-from headlab.reading import Reading
 
 
 def heads_text(count: int) -> str:

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
-from headlab.compare import ProfileComparison, depth_shares
-from headlab.confidence import UNCLASSIFIED, label_title
 from headlab.figures.layout import (
     FRAME,
     GREY,
@@ -21,8 +19,10 @@ from headlab.figures.layout import (
 )
 from headlab.figures.profiles import behaviour_map_figure
 from headlab.heads import Head
-from headlab.history import History
-from headlab.profile import Profile
+from headlab.measuring.confidence import UNCLASSIFIED, label_title
+from headlab.profiles.compare import ProfileComparison, depth_shares
+from headlab.profiles.history import History
+from headlab.profiles.profile import Profile
 
 
 def pair_policy(comparison: ProfileComparison) -> str:

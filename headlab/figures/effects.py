@@ -6,7 +6,6 @@ import numpy as np
 import plotly.graph_objects as go
 
 from headlab.behaviours import get_behaviour
-from headlab.confidence import label_title
 from headlab.figures.layout import (
     GREY,
     below,
@@ -17,7 +16,8 @@ from headlab.figures.layout import (
     position_names,
 )
 from headlab.heads import Head
-from headlab.profile import Profile
+from headlab.measuring.confidence import label_title
+from headlab.profiles.profile import Profile
 
 
 def effect_map_figure(

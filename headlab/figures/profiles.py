@@ -8,10 +8,10 @@ import plotly.colors
 import plotly.graph_objects as go
 
 from headlab.behaviours import get_behaviour
-from headlab.confidence import UNCLASSIFIED, label_title
 from headlab.figures.layout import GREY, TEXTURES, laid_out, layer_by_head, model_policy
 from headlab.heads import Head
-from headlab.profile import Profile
+from headlab.measuring.confidence import UNCLASSIFIED, label_title
+from headlab.profiles.profile import Profile
 
 _MARKS = ("x", "circle")
 

@@ -22,6 +22,7 @@ from headlab.interventions.base import (
     read,
 )
 from headlab.interventions.replacing import Mode, Reference, edit_of, mean_reference, replacement
+from headlab.measuring.scoring import Batch
 from headlab.models import editing
 from headlab.models.attention import check_changeable
 from headlab.models.loading import LoadedModel
@@ -32,7 +33,6 @@ from headlab.models.tokens import (
     token_text,
     tokenise,
 )
-from headlab.scoring import Batch
 
 SweepMetric = Literal["loss", "log-probability"]
 

@@ -7,16 +7,16 @@ from typing import Any, Literal
 from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.interventions.base import known
+from headlab.measuring.probes import sentences
 from headlab.models import editing
 from headlab.models.attention import check_changeable
 from headlab.models.editing import Edit
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
-from headlab.probes import sentences
 
 Mode = Literal["zero", "mean", "text"]
 MODES = ("zero", "mean", "text")
-FEWEST_REFERENCE_TOKENS = 20
+MIN_REFERENCE_TOKENS = 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +54,10 @@ def mean_reference(
         prompts = [tokenise(model, text, start)[0] for text in given]
         words = f"its mean over {len(given)} reference text{'s' * (len(given) > 1)}"
     counted = sum(len(tokens) - first for tokens in prompts)
-    if counted < FEWEST_REFERENCE_TOKENS:
+    if counted < MIN_REFERENCE_TOKENS:
         raise HeadlabError(
             f"The reference is {counted} tokens long, too few for a mean: give texts of at least "
-            f"{FEWEST_REFERENCE_TOKENS} tokens together."
+            f"{MIN_REFERENCE_TOKENS} tokens together."
         )
     batches = [model.as_batch([tokens]) for tokens in prompts]
     words += f" ({counted:,} tokens)"

@@ -28,7 +28,7 @@ from huggingface_hub import get_session, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
 from huggingface_hub.utils import hf_raise_for_status
 
-from headlab import __version__
+from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
 from headlab.models.catalogue import CATALOGUE, ModelEntry, check_offered, gigabytes
 from headlab.models.hub import (

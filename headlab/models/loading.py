@@ -22,7 +22,7 @@ from headlab.models.memory import check_memory, free_memory, needed_memory
 
 transformers_logging.disable_progress_bar()
 
-LONGEST_SHOWN = 200  # characters of a name that an error repeats
+MAX_SHOWN_LENGTH = 200  # characters of a name that an error repeats
 _PICKLED = (
     "The weights are published as a pickle only; they were read with the loader that takes numbers "
     "from it and runs nothing."
@@ -182,7 +182,7 @@ def _folder(name: str) -> Path:
     if found is not None:
         return found
     folder = folder_named(name)
-    shown = name if len(name) <= LONGEST_SHOWN else f"{name[:LONGEST_SHOWN]}…"
+    shown = name if len(name) <= MAX_SHOWN_LENGTH else f"{name[:MAX_SHOWN_LENGTH]}…"
     if entry or (is_hub_name(name) and folder is None):
         raise HeadlabError(
             f"{shown} is not on this machine: download it on the Models page or with "

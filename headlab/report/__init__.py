@@ -5,7 +5,7 @@
 """
 
 from headlab.report.causes import REPORTED
-from headlab.report.contents import LONGEST_LINE, LONGEST_NOTES
+from headlab.report.contents import MAX_LINE, MAX_NOTES
 from headlab.report.document import (
     Report,
     make_report,
@@ -18,8 +18,8 @@ from headlab.report.document import (
 from headlab.report.sections import SECTIONS, Given
 
 __all__ = [
-    "LONGEST_LINE",
-    "LONGEST_NOTES",
+    "MAX_LINE",
+    "MAX_NOTES",
     "REPORTED",
     "SECTIONS",
     "Given",

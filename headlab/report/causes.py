@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from headlab.behaviours import get_behaviour
-from headlab.confidence import UNCLASSIFIED
 from headlab.errors import HeadlabError
+from headlab.evidence.ladder import Removals, evidence_ladder
 from headlab.heads import Head
 from headlab.interventions import Intervention, Prediction, Sweep
 from headlab.interventions.replacing import Mode
-from headlab.ladder import Removals, climb
-from headlab.profile import Profile
-from headlab.reading import Reading
+from headlab.measuring.confidence import UNCLASSIFIED
+from headlab.measuring.reading import Reading
+from headlab.profiles.profile import Profile
 from headlab.report.numbers import number, numbers
 
 REPORTED: tuple[Mode, ...] = ("mean", "zero")  # the ways in which page and command remove heads
@@ -132,7 +132,7 @@ def ladder(
         return None
     probe = get_behaviour(label).rung4.probe
     fitting = [r for r in removals if r.probe == probe and not np.isnan(r.effect[head])]
-    steps = climb(profile, head, label, reading, next(iter(fitting), None))
+    steps = evidence_ladder(profile, head, label, reading, next(iter(fitting), None))
     return {
         "behaviour": label,
         "steps": [

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from headlab.compare import LEAST_CHANGE, ProfileComparison
 from headlab.errors import HeadlabError
-from headlab.profile import Profile
+from headlab.profiles.compare import MIN_CHANGE, ProfileComparison
+from headlab.profiles.profile import Profile
 from headlab.report.numbers import DIGITS
 
-LARGEST = 20  # changes that are listed
-MOST_LABELS = 50  # heads whose label changed that are listed
+N_CHANGES = 20  # changes that are listed
+MAX_LABELS = 50  # heads whose label changed that are listed
 MATCHED = 1  # heads of each behaviour side by side
-_LISTS = {"labels_changed": MOST_LABELS, "label_flow": None, "label_shares": None}
+_LISTS = {"labels_changed": MAX_LABELS, "label_flow": None, "label_shares": None}
 
 
 def compared(
@@ -26,12 +26,14 @@ def compared(
             f"The comparison is about other models than {profile.model_name} as it was measured "
             "here: compare this one."
         )
-    data = comparison.as_json()
+    data = comparison.to_dict()
     tables = {name: data[name][:most] for name, most in _LISTS.items()}
     tables["matched_roles"] = [row for row in data["matched_roles"] if row["rank"] <= MATCHED]
     tables["counts"] = comparison.verdict_counts().to_dict("records")
     ranked = comparison.ranking()
-    sure = [{str(k): v for k, v in row.items()} for row in ranked.head(LARGEST).to_dict("records")]
+    sure = [
+        {str(k): v for k, v in row.items()} for row in ranked.head(N_CHANGES).to_dict("records")
+    ]
     facts = ("schema", "before", "after", "by_role", "cautions", "left_out", "no_interval")
     return _rounded(
         {
@@ -41,7 +43,7 @@ def compared(
             "one_by_one": bool(comparison.changes),
             "n_sure": len(ranked),
             "n_relabelled": len(data["labels_changed"]),
-            "least_change": LEAST_CHANGE,
+            "least_change": MIN_CHANGE,
             "largest": sure,
             **tables,
         }

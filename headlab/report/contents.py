@@ -14,27 +14,27 @@ from typing import Any
 
 import numpy as np
 
-import headlab
+from headlab.__version__ import __version__
 from headlab.behaviours import get_behaviour
-from headlab.compare import ProfileComparison
 from headlab.errors import HeadlabError
+from headlab.evidence.ladder import Removals
+from headlab.evidence.published import marks
 from headlab.exercises import Record
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
-from headlab.ladder import Removals
-from headlab.pictures import pooled
-from headlab.profile import Profile
-from headlab.published import marks
-from headlab.reading import ACTIVE, FEWEST_ROWS, TOO_LITTLE, Reading, strongest_pairs
+from headlab.measuring.pictures import pooled
+from headlab.measuring.reading import ACTIVE, MIN_ROWS, TOO_LITTLE, Reading, strongest_pairs
+from headlab.profiles.compare import ProfileComparison
+from headlab.profiles.profile import Profile
 from headlab.report.causes import REPORTED, check_removals, every_head, ladder, removed_heads
 from headlab.report.compared import compared
 from headlab.report.numbers import mean_known, number, numbers
 
 SCHEMA = "headlab.report/1"
-LONGEST_LINE = 200  # characters of a title, a name, a course
-LONGEST_NOTES = 100_000
-LARGEST_PATTERNS = 1_500_000  # bytes; patterns of longer texts are pooled until they fit
-MOST_CARDS = 32
+MAX_LINE = 200  # characters of a title, a name, a course
+MAX_NOTES = 100_000
+MAX_PATTERNS = 1_500_000  # bytes; patterns of longer texts are pooled until they fit
+MAX_CARDS = 32
 PAIRS = 5
 PACKAGES = ("numpy", "torch", "transformers", "jinja2", "markdown-it-py")
 
@@ -65,7 +65,7 @@ def report_data(
         _check_match(reading, profile)
     check_removals(profile, removals)
     side_by_side = compared(profile, comparison, second)
-    profile = Profile.from_json(replace(profile, prompt_scores={}).as_json())
+    profile = Profile.from_dict(replace(profile, prompt_scores={}).to_dict())
     wanted = {get_behaviour(name).name for name in shown or profile.behaviours}
     names = [name for name in profile.behaviours if name in wanted]
     data: dict[str, Any] = {
@@ -91,9 +91,9 @@ def report_data(
         "versions": _versions(),
         "statistics": _statistics(profile),
         "heads": _heads(profile),
-        "profile": profile.as_json(),
-        "notes": _checked("notes", notes, LONGEST_NOTES) if "notes" in sections else "",
-        "record": record.as_json() if record and "record" in sections else None,
+        "profile": profile.to_dict(),
+        "notes": _checked("notes", notes, MAX_NOTES) if "notes" in sections else "",
+        "record": record.to_dict() if record and "record" in sections else None,
         "comparison": side_by_side if "comparison" in sections else None,
         **_NO_TEXT,
     }
@@ -202,15 +202,15 @@ def _cards_for(profile: Profile, names: Sequence[str], heads: Iterable[Head] | N
                 f"{profile.model_name} has no head {head}: its layers run from 0 to "
                 f"{profile.n_layers - 1}, its heads from 0 to {profile.n_heads - 1}."
             )
-    if len(chosen) > MOST_CARDS:
+    if len(chosen) > MAX_CARDS:
         raise HeadlabError(
-            f"{len(chosen)} heads do not fit one report: choose at most {MOST_CARDS}."
+            f"{len(chosen)} heads do not fit one report: choose at most {MAX_CARDS}."
         )
     return chosen
 
 
 def _line(what: str, words: str) -> str:
-    return " ".join(_checked(what, words, LONGEST_LINE).split())
+    return " ".join(_checked(what, words, MAX_LINE).split())
 
 
 def _checked(what: str, words: str, longest: int) -> str:
@@ -259,7 +259,7 @@ def _spans(reading: Reading) -> dict[str, list[int]] | None:
 
 
 def _versions() -> dict[str, str]:
-    ours = {"headlab": headlab.__version__, "python": platform.python_version()}
+    ours = {"headlab": __version__, "python": platform.python_version()}
     return ours | {package: version(package) for package in PACKAGES}
 
 
@@ -278,7 +278,7 @@ def _patterns(reading: Reading) -> dict[str, Any]:
     """Every head's pattern as float16; where that is too much, pooled until it fits."""
     n, n_heads = len(reading.tokens), reading.n_layers * reading.n_heads
     pool = 1
-    while n_heads * (side := -(-n // pool)) * (side + 1) > LARGEST_PATTERNS:
+    while n_heads * (side := -(-n // pool)) * (side + 1) > MAX_PATTERNS:
         pool += 1
     rows, columns = np.tril_indices(side)
     cells = pooled(reading.patterns, pool)[..., rows, columns].astype("<f2")
@@ -306,7 +306,7 @@ def _summary(reading: Reading, profile: Profile, names: Sequence[str]) -> dict[s
             {
                 "behaviour": name,
                 "rows": reading.rows[name],
-                "status": TOO_LITTLE if 0 < reading.rows[name] < FEWEST_ROWS else "",
+                "status": TOO_LITTLE if 0 < reading.rows[name] < MIN_ROWS else "",
                 "active": int(active.sum()),
                 "best": str(best) if active.any() else None,
                 "score": number(reading.scores[name][best]) if active.any() else None,

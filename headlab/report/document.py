@@ -19,22 +19,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from headlab.behaviours import get_behaviour
-from headlab.compare import ProfileComparison
 from headlab.errors import HeadlabError
+from headlab.evidence.ladder import Removals
+from headlab.evidence.references import get_reference
 from headlab.exercises import Record, parse_record
 from headlab.exercises.board import harmless
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
-from headlab.ladder import Removals
-from headlab.profile import Profile
-from headlab.reading import Reading
-from headlab.references import get_reference
+from headlab.measuring.reading import Reading
+from headlab.profiles.compare import ProfileComparison
+from headlab.profiles.profile import Profile
 from headlab.report import drawing
 from headlab.report.contents import SCHEMA, report_data, unpack_patterns
 from headlab.report.notes import notes_html
 from headlab.report.sections import SECTIONS, Given, chosen_sections
 
-LARGEST_FILE = 30_000_000  # bytes of a report that is read back
+MAX_FILE = 30_000_000  # bytes of a report that is read back
 CANNOT = "cannot be tested here"
 _HERE = Path(__file__).parent
 _DATA = '<script type="application/json" id="headlab-report">'
@@ -66,7 +66,7 @@ class Report:
     @cached_property
     def profile(self) -> Profile:
         """The profile, without the scores of single prompts."""
-        return Profile.from_json(self.data["profile"])
+        return Profile.from_dict(self.data["profile"])
 
     @cached_property
     def record(self) -> Record | None:
@@ -74,14 +74,14 @@ class Report:
         record = self.data["record"]
         return None if record is None else parse_record(json.dumps(record))
 
-    def json(self) -> str:
+    def to_json(self) -> str:
         """The data as JSON that no HTML parser and no terminal takes for anything else."""
         source = json.dumps(self.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", source)
 
     def html(self) -> str:
         """The report as one HTML file that needs nothing else."""
-        return _draw(self.data, self.json())
+        return _draw(self.data, self.to_json())
 
     def table(self) -> pd.DataFrame:
         """Tidy: one row for each head and behaviour, in general and on the text."""
@@ -102,7 +102,7 @@ class Report:
         table["start_token"] = self.data["start_text"] or "none"
         return table
 
-    def csv(self) -> str:
+    def to_csv(self) -> str:
         """The table as CSV that no spreadsheet takes for formulas."""
         return str(self.table().map(harmless).to_csv(index=False))
 
@@ -209,10 +209,10 @@ def open_report(path: str | Path) -> Report:
     path = Path(path)
     try:
         size = path.stat().st_size
-        content = path.read_bytes() if size <= LARGEST_FILE else b""
+        content = path.read_bytes() if size <= MAX_FILE else b""
     except (OSError, ValueError) as error:
         raise HeadlabError(f"{path} cannot be read ({_why(error)}): check the path.") from error
-    if size > LARGEST_FILE:
+    if size > MAX_FILE:
         raise HeadlabError(f"{path} is larger than any report: choose another file.")
     return read_report(content, str(path))
 

@@ -11,7 +11,7 @@ import plotly.colors
 from markupsafe import Markup
 
 from headlab.behaviours import behaviours
-from headlab.confidence import UNCLASSIFIED, label_title
+from headlab.measuring.confidence import UNCLASSIFIED, label_title
 from headlab.models.tokens import visible
 
 LEVELS = 32
@@ -19,8 +19,8 @@ SCALES = {"cividis": "Cividis", "viridis": "Viridis", "greys": "Greys_r"}  # bri
 EFFECTS = "PuOr_r"  # both ways from zero, and told apart by readers with any colour vision
 STEPS = 33
 CANNOT = "nan"
-_SMALLEST_TYPE = 8.0
-_MOST_LABELS = 28
+_MIN_TYPE_SIZE = 8.0
+_MAX_LABELS = 28
 _DIAMOND = "l.16 .16l-.16 .16l-.16 -.16z"
 
 
@@ -240,8 +240,8 @@ class _Frame:
     def token_axes(self, token_texts: Sequence[str]) -> Markup:
         """Tokens along both sides, as many as can be read."""
         pool = -(-len(token_texts) // self.rows)
-        every = -(-self.rows // _MOST_LABELS)
-        size = max(_SMALLEST_TYPE, min(11.0, self.cell * every * 0.9))
+        every = -(-self.rows // _MAX_LABELS)
+        size = max(_MIN_TYPE_SIZE, min(11.0, self.cell * every * 0.9))
         words: list[Markup] = []
         for i in range(0, self.rows, every):
             name = _shortened(visible(token_texts[i * pool]), round(68 / (size * 0.6)))

@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from headlab import load_model
 from headlab.exercises.effects import SIZES, size_of
-from headlab.guided import guided_pairs, guided_texts
+from headlab.exercises.guided import guided_pairs, guided_texts
 from headlab.interventions import ablate, patch
 from tests.app.test_pages import opened
 

@@ -6,20 +6,20 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from headlab import load_model, make_report
-from headlab.exercises import Entry, Lab, Record, pose, sheets
+from headlab.exercises import Entry, MeasurementContext, Record, prepare, sheets
 from tests.app.test_pages import opened
 
 SHEET = sheets()["cat-twice"]
 
 
 @pytest.fixture(scope="module")
-def posed():
-    lab = Lab.of(load_model("mini"))
-    return pose(SHEET.steps[0].question, lab), lab
+def prepared():
+    lab = MeasurementContext.of(load_model("mini"))
+    return prepare(SHEET.steps[0].question, lab), lab
 
 
-def record_of(posed, name, value, sureness=4):
-    question, lab = posed
+def record_of(prepared, name, value, sureness=4):
+    question, lab = prepared
     entry = Entry.start(SHEET, 1, question, lab).commit(question, value, sureness)
     return Record.new(name).with_entry(entry)
 
@@ -40,22 +40,22 @@ def tables(test: AppTest) -> str:
     return " ".join(frame.value.to_json() for frame in test.main.dataframe)
 
 
-def test_answers_of_a_class_against_what_was_measured(posed):
-    key = posed[0].key.accepted[0]
-    wrong = next(o.value for o in posed[0].options if o.value not in posed[0].key.accepted)
+def test_answers_of_a_class_against_what_was_measured(prepared):
+    key = prepared[0].key.accepted[0]
+    wrong = next(o.value for o in prepared[0].options if o.value not in prepared[0].key.accepted)
     given = [key] * 3 + [wrong] * 2
-    records = [record_of(posed, f"Learner {i}", value) for i, value in enumerate(given)]
-    files = [(f"{i}.json", record.dumps().encode()) for i, record in enumerate(records)]
+    records = [record_of(prepared, f"Learner {i}", value) for i, value in enumerate(given)]
+    files = [(f"{i}.json", record.to_json().encode()) for i, record in enumerate(records)]
     test = class_page([*files, ("again.json", files[0][1])])
     assert "**5** records read, 1 repeated ones merged, 0 left out" in said(test)
     assert "Right at first: **3**" in said(test)
     misses = test.main.dataframe[0].value
     assert list(misses["learners"]) == [2]
-    assert list(misses["answer"]) == [posed[0].option(wrong).text]
+    assert list(misses["answer"]) == [prepared[0].option(wrong).text]
 
 
-def test_bad_records_are_listed_with_the_reason_and_left_out(posed):
-    good = record_of(posed, "Anna", posed[0].key.accepted[0]).dumps()
+def test_bad_records_are_listed_with_the_reason_and_left_out(prepared):
+    good = record_of(prepared, "Anna", prepared[0].key.accepted[0]).to_json()
     forged = json.loads(good)
     forged["entries"][0]["verdicts"]["first"] = "wrong"
     files = {
@@ -71,16 +71,16 @@ def test_bad_records_are_listed_with_the_reason_and_left_out(posed):
     assert "does not follow from its answer" in left_out["forged.json"]
 
 
-def test_reports_that_hold_a_record_are_taken_too(posed):
-    question, lab = posed
-    record = record_of(posed, "Anna", question.key.accepted[0])
+def test_reports_that_hold_a_record_are_taken_too(prepared):
+    question, lab = prepared
+    record = record_of(prepared, "Anna", question.key.accepted[0])
     profile, reading = lab.profile(), lab.reading(question.question.text)
     with_record = make_report(reading, profile, record=record, date="2025-01-01")
     without = make_report(reading, profile, date="2025-01-01")
     test = class_page(
         [
             ("anna.html", with_record.html().encode()),
-            ("anna.json", record.dumps().encode()),
+            ("anna.json", record.to_json().encode()),
             ("plain.html", without.html().encode()),
             ("page.html", b"<!doctype html><p>hello"),
         ]
@@ -91,14 +91,14 @@ def test_reports_that_hold_a_record_are_taken_too(posed):
     assert "no report" in reasons["page.html"]
 
 
-def test_names_can_be_hidden(posed):
-    value = posed[0].key.accepted[0]
-    test = class_page([("a.json", record_of(posed, "Annabelle", value).dumps().encode())])
+def test_names_can_be_hidden(prepared):
+    value = prepared[0].key.accepted[0]
+    test = class_page([("a.json", record_of(prepared, "Annabelle", value).to_json().encode())])
     assert "Annabelle" in tables(test)
     test.toggle(key="anonymous").set_value(True).run()
     assert "Annabelle" not in tables(test) and "Learner 1" in tables(test)
 
 
 def test_empty_records_are_said_to_be_empty():
-    test = class_page([("a.json", Record.new("Anna").dumps().encode())])
+    test = class_page([("a.json", Record.new("Anna").to_json().encode())])
     assert any("Nobody has answered" in block.value for block in test.main.info)

@@ -8,9 +8,9 @@ from streamlit.testing.v1 import AppTest
 
 from headlab import Profile, load_model, profile_model
 from headlab.behaviours import get_behaviour
-from headlab.compare import compare_profiles
-from headlab.history import read_history
 from headlab.models.loading import choose_folder
+from headlab.profiles.compare import compare_profiles
+from headlab.profiles.history import read_history
 from tests.app.test_pages import opened, sentences
 from tests.models import gpt2_config, save_model
 from tests.profiles import weakened
@@ -33,7 +33,7 @@ def other(folder) -> Profile:
 
 
 def written(profile: Profile) -> bytes:
-    return json.dumps(profile.as_json()).encode()
+    return json.dumps(profile.to_dict()).encode()
 
 
 def compared(content: bytes, **query: str) -> AppTest:
@@ -62,7 +62,7 @@ def test_changes_are_those_of_the_engine(mini):
     less = weakened(mini)
     test = compared(written(less))
     assert not test.exception and not test.error
-    expected = compare_profiles(mini, Profile.loads(written(less)))
+    expected = compare_profiles(mini, Profile.from_json(written(less)))
     counts = test.dataframe[0].value.set_index("behaviour")
     assert (
         counts.loc["Induction", "down"] == (expected.changes["induction"].verdict == "down").sum()
@@ -100,7 +100,7 @@ def test_files_that_are_no_profiles_get_a_sentence(content, words):
 
 
 def test_a_profile_changed_by_hand_gets_a_sentence(mini):
-    data = mini.as_json()
+    data = mini.to_dict()
     data["label"][3][5] = "diffuse"
     test = compared(json.dumps(data).encode())
     assert "the label of L3.H5 is not what its scores give" in sentences(test)
@@ -127,7 +127,7 @@ def test_a_chosen_row_frames_its_head(mini):
     test = compared(weaker)
     test.session_state["changed heads"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
     test.run()
-    first = compare_profiles(mini, Profile.loads(weaker)).ranking("induction")["name"][0]
+    first = compare_profiles(mini, Profile.from_json(weaker)).ranking("induction")["name"][0]
     layer, head = first.removeprefix("L").split(".H")
     assert (test.query_params["layer"], test.query_params["head"]) == (layer, head)
 
@@ -190,7 +190,7 @@ def test_a_folder_that_was_trained_into_again_is_measured_again(tmp_path_factory
 
 
 def test_a_name_from_a_file_is_no_markup(mini):
-    data = mini.as_json() | {"model": "![x](http://evil.example/x.png) <b>"}
+    data = mini.to_dict() | {"model": "![x](http://evil.example/x.png) <b>"}
     test = compared(json.dumps(data).encode())
     assert not test.exception and not test.error
     assert "![x]" not in shown(test) and "<b>" not in shown(test)

@@ -6,7 +6,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from headlab.behaviours import get_behaviour
-from headlab.ui.room import qr_code
+from headlab.ui.views.room import qr_code
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPES = ("first_token", "current_token", "previous_token", "duplicate_token", "induction")

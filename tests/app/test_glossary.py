@@ -7,7 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from headlab.behaviours import behaviours
-from headlab.references import REFERENCES, get_reference
+from headlab.evidence.references import REFERENCES, get_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 TERMS = """

@@ -7,11 +7,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from headlab import load_model, profile_model, read_text
-from headlab.circuits import eigenvalue_copying, written_tokens
-from headlab.guided import guided_texts
+from headlab.evidence.ladder import evidence_ladder
+from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
-from headlab.ladder import climb
-from headlab.pictures import without_first
+from headlab.measuring.pictures import without_first
+from headlab.models.circuits import eigenvalue_copying, written_tokens
 from tests.app.test_pages import opened, sentences
 
 TEXT = "cat-on-the-mat"
@@ -88,7 +88,7 @@ def test_a_head_without_publications_says_nothing_about_them():
 
 def test_published_marks_stand_on_the_passport_of_gpt2(monkeypatch, model):
     profile = replace(profile_model(model), model_name="gpt2")
-    monkeypatch.setattr("headlab.ui.cache.get_profile", lambda _: profile)
+    monkeypatch.setattr("headlab.ui.services.results.get_profile", lambda _: profile)
     told = said(head_page(layer="5", head="1"))
     assert "Published about this head" in told and "0.907" in told and "TransformerLens" in told
 
@@ -148,7 +148,7 @@ def test_the_passport_holds_the_ladder_of_label_and_roles(model, reading):
     profile = profile_model(model)
     test = head_page(layer="3", head="5")
     assert "what speaks for “retrieval”" in said(test)
-    for step in climb(profile, Head(3, 5), "retrieval", reading):
+    for step in evidence_ladder(profile, Head(3, 5), "retrieval", reading):
         assert f"{step.number}. " in said(test) and f"{step.title}: {step.status}" in said(test)
     assert any("What speaks for “induction”" in box.label for box in test.expander)
     unclassified = Head(*map(int, np.argwhere(profile.label == "unclassified")[0]))

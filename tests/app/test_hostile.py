@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab.ui import state
+from headlab.ui.services import state
 from tests import hostile_input as hostile
 
 ROOT = Path(__file__).resolve().parents[2]

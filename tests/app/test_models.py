@@ -10,12 +10,12 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 from transformers import AutoTokenizer
 
-from headlab import verify
+from headlab.evidence import verify
+from headlab.evidence.published import TWO_NAMES
+from headlab.evidence.verify import AGAIN
 from headlab.models import download as downloads
 from headlab.models import hub
 from headlab.models.catalogue import CATALOGUE, offered
-from headlab.published import TWO_NAMES
-from headlab.verify import AGAIN
 from tests.hub_server import Hub, running
 from tests.models import as_published, gpt2_config, pickled, save_model
 

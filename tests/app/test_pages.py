@@ -8,9 +8,9 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from headlab import load_model, profile_model, read_text
-from headlab.guided import guided_texts
-from headlab.profiling import kept_profile
-from headlab.ui.start_page import _begun
+from headlab.exercises.guided import guided_texts
+from headlab.profiles.profiling import kept_profile
+from headlab.ui.services.start_page import _begun
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["streamlit_app.py", *(f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py"))]
@@ -141,8 +141,8 @@ def test_without_a_start_token_the_first_chip_is_the_text():
 
 def test_a_profile_that_is_not_there_is_measured_after_the_pictures(monkeypatch):
     quick = profile_model(load_model("mini"), variants=False, controls=0)
-    monkeypatch.setattr("headlab.ui.cache.kept_profile", lambda *_, **__: None)
-    monkeypatch.setattr("headlab.ui.cache.profile_model", lambda *_, **__: quick)
+    monkeypatch.setattr("headlab.ui.services.results.kept_profile", lambda *_, **__: None)
+    monkeypatch.setattr("headlab.ui.services.results.profile_model", lambda *_, **__: quick)
     st.cache_resource.clear()
     test = opened("pages/Layers.py", text="alice", layer="1", head="2")
     assert not test.exception and not test.error

@@ -6,11 +6,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from headlab import Profile, load_model
-from headlab.exercises import Lab, Record, parse_record, pose, sheets
+from headlab.exercises import MeasurementContext, Record, parse_record, prepare, sheets
 from headlab.exercises.effects import SIZES
 from headlab.exercises.sheets import FOLDER
-from headlab.pictures import draw_pictures
-from headlab.ui.head_grid import GridView, grid_data
+from headlab.measuring.pictures import draw_pictures
+from headlab.ui.components.head_grid import GridView, grid_data
 from tests.app.test_pages import ROOT, opened, sentences
 from tests.profiles import weakened
 
@@ -20,7 +20,7 @@ WEAKENED = ("retrieval", "induction", "previous_token", "first_token")
 
 @pytest.fixture(scope="module")
 def lab():
-    return Lab.of(load_model("mini"))
+    return MeasurementContext.of(load_model("mini"))
 
 
 def predict_page(second: Profile | None = None, **query: str) -> AppTest:
@@ -63,8 +63,8 @@ def record(test: AppTest) -> Record:
     return parse_record(test.session_state["record"])
 
 
-def wrong(posed) -> str:
-    return next(o.value for o in posed.options if o.value not in posed.key.accepted)
+def wrong(prepared) -> str:
+    return next(o.value for o in prepared.options if o.value not in prepared.key.accepted)
 
 
 def said(test: AppTest) -> str:
@@ -80,8 +80,8 @@ def test_every_sheet_runs_to_its_end(name, how, lab):
         second = weakened(lab.profile(), WEAKENED)
         lab = lab.beside(second)
     for number, step in enumerate(sheet.steps, 1):
-        posed = pose(step.question, lab)
-        assert posed.options, f"{name} {number}: {posed.why}"
+        prepared = prepare(step.question, lab)
+        assert prepared.options, f"{name} {number}: {prepared.why}"
         if number == 1:
             test = predict_page(second, sheet=name)
         else:
@@ -90,14 +90,14 @@ def test_every_sheet_runs_to_its_end(name, how, lab):
         if how == "skipped":
             press(test, "Skip this step")
             continue
-        value = posed.key.accepted[0] if how == "right" else wrong(posed)
+        value = prepared.key.accepted[0] if how == "right" else wrong(prepared)
         answer(test, value, 5)
         test.main.text_area[0].set_value("one bright column").run()
         press(test, "Lock what you saw")
         test.main.text_area[0].set_value("because it repeats").run()
         press(test, "Lock my sentence")
-        answer(test, posed.key.accepted[0], 4)
-        moved = pose(step.transfer, lab)
+        answer(test, prepared.key.accepted[0], 4)
+        moved = prepare(step.transfer, lab)
         answer(test, moved.key.accepted[0] if how == "right" else wrong(moved), 2)
     entries = record(test).entries
     assert len(entries) == len(sheet.steps) and all(entry.stage == "done" for entry in entries)
@@ -116,15 +116,15 @@ def test_a_sheet_about_two_models_says_what_it_needs_first():
 
 def test_the_flow_tells_nothing_before_its_time(lab):
     step = SHEETS["cat-twice"].steps[0]
-    posed = pose(step.question, lab)
+    prepared = prepare(step.question, lab)
     test = predict_page(sheet="cat-twice")
-    assert posed.key.text not in said(test) and step.observe not in said(test)
-    answer(test, wrong(posed), 4)
-    assert posed.key.text not in said(test)  # what do you see comes before the verdict
+    assert prepared.key.text not in said(test) and step.observe not in said(test)
+    answer(test, wrong(prepared), 4)
+    assert prepared.key.text not in said(test)  # what do you see comes before the verdict
     assert test.main.text_area[0].label == step.observe
     test.main.text_area[0].set_value("a line").run()
     press(test, "Lock what you saw")
-    assert posed.key.text in said(test)
+    assert prepared.key.text in said(test)
     assert "**Ours:**" not in said(test)  # one's own sentence comes before ours
     press(test, "Skip")
     assert "**Ours:**" in said(test)
@@ -134,44 +134,44 @@ def test_a_record_holds_no_key_before_the_answer(lab):
     test = predict_page(sheet="cat-twice")
     press(test, "Show a hint")
     assert "record" not in test.session_state or not test.session_state["record"]
-    posed = pose(SHEETS["cat-twice"].steps[0].question, lab)
-    answer(test, wrong(posed), 3)
+    prepared = prepare(SHEETS["cat-twice"].steps[0].question, lab)
+    answer(test, wrong(prepared), 3)
     (entry,) = json.loads(test.session_state["record"])["entries"]
     assert entry["question"]["key"]["accepted"] and entry["transfer"] is None
 
 
 def test_hidden_heads_are_not_sent(lab):
     text = SHEETS["cat-twice"].steps[0].question.text
-    posed = pose(SHEETS["cat-twice"].steps[0].question, lab)
+    prepared = prepare(SHEETS["cat-twice"].steps[0].question, lab)
     reading, pictures = lab.reading(text), draw_pictures(load_model("mini"), text.words)
-    data = grid_data(reading, pictures, GridView(0, None), hidden=posed.hidden)
+    data = grid_data(reading, pictures, GridView(0, None), hidden=prepared.hidden)
     assert set(data["pictures"]) <= {"A", "="}  # nothing but zeros in base64
     assert not any(hint for row in data["hints"] for hint in row)
-    one = grid_data(reading, pictures, GridView(0, None), hidden=posed.hidden[:1])
+    one = grid_data(reading, pictures, GridView(0, None), hidden=prepared.hidden[:1])
     assert one["hints"][0][0] == "" and one["hints"][0][1] == str(reading.hint(0, 1))
 
 
 def test_an_effect_is_shown_only_after_the_prediction_and_with_it(lab):
-    posed = pose(SHEETS["two-step-circuit"].steps[0].question, lab)
-    figures, size = posed.key.figures, SIZES[0]
+    prepared = prepare(SHEETS["two-step-circuit"].steps[0].question, lab)
+    figures, size = prepared.key.figures, SIZES[0]
     test = predict_page(sheet="two-step-circuit")
     assert figures["before"] in said(test) and "has not been sent" in said(test)
     assert figures["after"] not in said(test) and not test.get("plotly_chart")
     answer(test, size.name, 3)
     (chart,) = test.get("plotly_chart")
     bars, frame = json.loads(chart.proto.spec)["data"]
-    before, after = (posed.measured[name][0] for name in ("before", "after"))
+    before, after = (prepared.measured[name][0] for name in ("before", "after"))
     assert bars["text"] == [f"{before:.3f}", f"{after:.3f}"]
     assert min(frame["y"]) == pytest.approx(size.least * before) and max(frame["y"]) == 1
     captions = "\n".join(block.value for block in test.main.caption)
     assert f"from {figures['before']} to {figures['after']}" in captions
-    assert posed.key.text not in said(test)  # the verdict comes after what was seen
+    assert prepared.key.text not in said(test)  # the verdict comes after what was seen
 
 
 def test_confident_misses_come_back_first_and_can_be_tried_again(lab):
-    posed = pose(SHEETS["cat-twice"].steps[0].question, lab)
+    prepared = prepare(SHEETS["cat-twice"].steps[0].question, lab)
     test = predict_page(sheet="cat-twice")
-    answer(test, wrong(posed), 5)
+    answer(test, wrong(prepared), 5)
     for label in ("Skip", "Skip", "Keep my first answer", "Skip this question"):
         press(test, label)
     del test.query_params["sheet"]
@@ -181,15 +181,15 @@ def test_confident_misses_come_back_first_and_can_be_tried_again(lab):
     test.query_params["sheet"] = "cat-twice"
     test.run()
     press(test, "Try this step again")
-    answer(test, posed.key.accepted[0], 5)
+    answer(test, prepared.key.accepted[0], 5)
     assert [entry.attempt for entry in record(test).entries] == [1, 2]
     assert not record(test).revisit()
 
 
 def test_bad_sheets_and_records_get_a_sentence_and_lose_nothing(lab):
-    posed = pose(SHEETS["cat-twice"].steps[0].question, lab)
+    prepared = prepare(SHEETS["cat-twice"].steps[0].question, lab)
     test = predict_page(sheet="cat-twice")
-    answer(test, wrong(posed), 5)
+    answer(test, wrong(prepared), 5)
     before = test.session_state["record"]
     del test.query_params["sheet"]
     test.run()
@@ -201,9 +201,9 @@ def test_bad_sheets_and_records_get_a_sentence_and_lose_nothing(lab):
 
 
 def test_a_saved_record_goes_on_where_it_was(lab):
-    posed = pose(SHEETS["cat-twice"].steps[0].question, lab)
+    prepared = prepare(SHEETS["cat-twice"].steps[0].question, lab)
     first = predict_page(sheet="cat-twice")
-    answer(first, wrong(posed), 5)
+    answer(first, wrong(prepared), 5)
     saved = first.session_state["record"].encode()
     second = predict_page()
     hand_in(second, "saved record", "r.json", saved)
@@ -237,9 +237,9 @@ def test_hostile_addresses_get_a_sentence(query, words):
 
 
 def test_what_a_learner_writes_is_shown_as_text(lab):
-    posed = pose(SHEETS["cat-twice"].steps[0].question, lab)
+    prepared = prepare(SHEETS["cat-twice"].steps[0].question, lab)
     test = predict_page(sheet="cat-twice")
-    answer(test, wrong(posed), 2)
+    answer(test, wrong(prepared), 2)
     test.main.text_area[0].set_value("*bold* <b>x</b> $x$ :red[y]").run()
     press(test, "Lock what you saw")
     shown = next(b.value for b in test.main.markdown if b.value.startswith("You saw"))

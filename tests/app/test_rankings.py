@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from headlab import HeadlabError, load_model, profile_model
 from headlab.behaviours import get_behaviour
+from headlab.evidence.observations import name_observations
 from headlab.heads import Head
-from headlab.observations import name_observations
-from headlab.ui.state import NAME_MAPS
+from headlab.ui.services.state import NAME_MAPS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,7 +24,7 @@ def profile():
 
 def retrieval(profile, monkeypatch) -> AppTest:
     """The page on retrieval, showing this profile."""
-    monkeypatch.setattr("headlab.ui.cache.get_profile", lambda _: profile)
+    monkeypatch.setattr("headlab.ui.services.results.get_profile", lambda _: profile)
     test = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
     test.switch_page("pages/Rankings.py").run()
     test.selectbox(key="behaviour").set_value("retrieval").run()
@@ -117,7 +117,9 @@ def test_the_best_heads_are_doors_to_their_page(profile):
 
 def test_a_row_opens_its_head(monkeypatch):
     opened = []
-    monkeypatch.setattr("headlab.ui.navigation.open_page", lambda *a, **k: opened.append((a, k)))
+    monkeypatch.setattr(
+        "headlab.ui.services.navigation.open_page", lambda *a, **k: opened.append((a, k))
+    )
     test = rankings(behaviour="induction")
     first = Head.parse(test.dataframe[0].value["head"].iloc[0])
     test.session_state["ranking"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
@@ -132,8 +134,8 @@ def test_the_first_labels_are_shown_while_the_rest_is_measured(profile, monkeypa
         raise HeadlabError("The test stops here.")
 
     st.cache_resource.clear()
-    monkeypatch.setattr("headlab.ui.cache.ready_profile", lambda _: None)
-    monkeypatch.setattr("headlab.ui.cache.profile_model", measure_a_tenth)
+    monkeypatch.setattr("headlab.ui.services.results.ready_profile", lambda _: None)
+    monkeypatch.setattr("headlab.ui.services.results.profile_model", measure_a_tenth)
     test = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
     test.switch_page("pages/Rankings.py").run()
     shown = [block.value for block in test.main.markdown]
@@ -156,7 +158,7 @@ def test_the_name_maps_are_a_view_of_their_own(profile):
 
 def test_the_maps_of_gpt2_small_are_marked_with_their_source(profile, monkeypatch):
     monkeypatch.setattr(
-        "headlab.ui.cache.get_profile", lambda _: replace(profile, model_name="gpt2")
+        "headlab.ui.services.results.get_profile", lambda _: replace(profile, model_name="gpt2")
     )
     test = rankings(preset="name-copying")
     assert any("Wang et al. 2022" in block.value for block in test.caption)
@@ -166,7 +168,7 @@ def test_the_maps_of_gpt2_small_are_marked_with_their_source(profile, monkeypatc
 
 def test_maps_that_cannot_be_measured_say_why(profile, monkeypatch):
     told = replace(profile, untested={"name_copying": "3 of 126 names are single tokens"})
-    monkeypatch.setattr("headlab.ui.cache.get_profile", lambda _: told)
+    monkeypatch.setattr("headlab.ui.services.results.get_profile", lambda _: told)
     test = rankings(preset="name-copying")
     assert not test.get("plotly_chart")
     assert any("Name copying was not tested: 3 of 126" in block.value for block in test.info)

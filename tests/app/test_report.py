@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from headlab import load_model, open_report
-from headlab.exercises import Entry, Lab, Record, pose, sheets
+from headlab.exercises import Entry, MeasurementContext, Record, prepare, sheets
 from headlab.report import SECTIONS, read_report
-from headlab.ui import draft
+from headlab.ui.services import draft
 from tests.app.test_pages import opened, sentences
 
 
@@ -51,11 +51,11 @@ def test_predictions_are_offered_once_there_are_some(drawn):
     test = page()
     offered = test.multiselect(key="report sections").options
     assert SECTIONS["record"].title not in offered and SECTIONS["notes"].title not in offered
-    lab, sheet = Lab.of(load_model("mini")), sheets()["cat-twice"]
-    posed = pose(sheet.steps[0].question, lab)
-    entry = Entry.start(sheet, 1, posed, lab).commit(posed, posed.options[0].value, 3)
+    lab, sheet = MeasurementContext.of(load_model("mini")), sheets()["cat-twice"]
+    prepared = prepare(sheet.steps[0].question, lab)
+    entry = Entry.start(sheet, 1, prepared, lab).commit(prepared, prepared.options[0].value, 3)
     record = Record.new("Anna").with_entry(entry)
-    test.session_state["record"] = record.dumps()
+    test.session_state["record"] = record.to_json()
     test.run()
     assert SECTIONS["record"].title in test.multiselect(key="report sections").options
     assert drawn[-1].record == record
@@ -124,8 +124,8 @@ def test_marked_facts_are_in_the_report_by_their_words(drawn):
 def test_little_of_a_report_stays_behind(drawn):
     test = page(name="Anna")
     kept = test.session_state["report as drawn"][1]
-    assert kept.html() == drawn[-1].html() and kept.json() == drawn[-1].json()
-    assert kept.csv() == drawn[-1].csv() and len(kept.packed) < len(kept.html()) / 3
+    assert kept.html() == drawn[-1].html() and kept.to_json() == drawn[-1].to_json()
+    assert kept.to_csv() == drawn[-1].to_csv() and len(kept.packed) < len(kept.html()) / 3
     assert urlsplit.cache_info().currsize == 0  # Streamlit's preview leaves whole pages in there
 
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headlab.behaviours import behaviours
-from headlab.guided import guided_texts
+from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
-from headlab.ui.state import NAME_MAPS, OWN, Selection, fit, parse
+from headlab.ui.services.state import NAME_MAPS, OWN, Selection, fit, parse
 
 NAMES = ("model text start layer head beside lens overview behaviour token toward arcs log").split()
 NAMES += ["against", "least", "only", "preset"]

@@ -5,7 +5,7 @@ from streamlit.testing.v1 import AppTest
 
 from headlab import load_model, profile_model, read_text
 from headlab.behaviours import get_behaviour
-from headlab.guided import guided_texts
+from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from tests.app.test_pages import opened, sentences
 

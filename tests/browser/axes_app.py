@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from headlab.pictures import Pictures, quantised
-from headlab.reading import Reading
-from headlab.ui.head_grid import GridView, head_grid
+from headlab.measuring.pictures import Pictures, quantised
+from headlab.measuring.reading import Reading
+from headlab.ui.components.head_grid import GridView, head_grid
 
 # token 3 looks at token 1 and at nothing else; every other token looks at itself
 pattern = np.eye(5, dtype=np.float32)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from headlab import load_model, read_text
-from headlab.guided import guided_texts
+from headlab.exercises.guided import guided_texts
 
 pytestmark = pytest.mark.browser
 NAME, GUIDED = next(iter(guided_texts().items()))

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from headlab import load_model, read_text
-from headlab.guided import guided_texts
-from headlab.pictures import without_first
+from headlab.exercises.guided import guided_texts
+from headlab.measuring.pictures import without_first
 
 pytestmark = pytest.mark.browser
 NAME, GUIDED = next(iter(guided_texts().items()))

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from headlab import load_model
 from headlab.exercises.sheets import sheets
 from headlab.heads import Head
-from headlab.pictures import draw_pictures
+from headlab.measuring.pictures import draw_pictures
 
 pytestmark = pytest.mark.browser
 

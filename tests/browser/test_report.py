@@ -20,7 +20,7 @@ from headlab import (
     read_text,
 )
 from headlab.cli import DONE, main
-from headlab.exercises import Entry, Lab, Record, parse_record, pose, sheets
+from headlab.exercises import Entry, MeasurementContext, Record, parse_record, prepare, sheets
 from headlab.heads import Head
 from tests.profiles import weakened
 from tests.reports import made_up_profile, made_up_reading, made_up_removal, made_up_sweep
@@ -39,9 +39,9 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def record():
-    sheet, lab = sheets()["cat-twice"], Lab.of(load_model("mini"))
-    posed = pose(sheet.steps[0].question, lab)
-    entry = Entry.start(sheet, 1, posed, lab).commit(posed, posed.options[0].value, 4)
+    sheet, lab = sheets()["cat-twice"], MeasurementContext.of(load_model("mini"))
+    prepared = prepare(sheet.steps[0].question, lab)
+    entry = Entry.start(sheet, 1, prepared, lab).commit(prepared, prepared.options[0].value, 4)
     return Record.new("Anna").with_entry(entry.observe("A line.").explain("It looks back."))
 
 
@@ -220,7 +220,7 @@ def hostile(rng, writable=False):
 
 def hostile_record(rng, record):
     """A record whose every free text is hostile, as somebody could write it by hand."""
-    data = json.loads(record.dumps())
+    data = json.loads(record.to_json())
     entry = data["entries"][0]
     for part, name in (
         *((entry, name) for name in ("sheet_title", "step_title", "observation", "explanation")),
@@ -307,7 +307,7 @@ def test_were_something_to_slip_through_the_policy_would_stop_it(report, watched
 
 def kept(record, **draft):
     """What the browser keeps, set before the page opens."""
-    held = json.dumps({"record": record.dumps(), "report": json.dumps(draft)})
+    held = json.dumps({"record": record.to_json(), "report": json.dumps(draft)})
     return f"if (!sessionStorage.headlab) sessionStorage.setItem('headlab', {json.dumps(held)})"
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from headlab import HeadlabError, score_patterns
 from headlab import behaviours as package
 from headlab.behaviours import Behaviour, Prompt, Spans, behaviours, get_behaviour
-from headlab.references import REFERENCES
-from headlab.scoring import Batch
+from headlab.evidence.references import REFERENCES
+from headlab.measuring.scoring import Batch
 from tests.models import tiny_model
 
 ALL = list(behaviours().values())

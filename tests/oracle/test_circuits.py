@@ -6,20 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from headlab import HeadlabError, probes, profiling
+from headlab import HeadlabError
 from headlab.behaviours import get_behaviour
-from headlab.circuits import (
+from headlab.heads import Head
+from headlab.measuring import probes
+from headlab.measuring.scoring import Batch
+from headlab.models.attention import Tap, run
+from headlab.models.circuits import (
     eigenvalue_copying,
     ov_circuit,
     qk_circuit,
     reads_and_writes,
     written_tokens,
 )
-from headlab.heads import Head
-from headlab.models.attention import Tap, run
+from headlab.models.logit_lens import after_first_block, names_written
 from headlab.models.weights import head_weights
-from headlab.models.writing import after_first_block, names_written
-from headlab.scoring import Batch
+from headlab.profiles import profiling
 from tests.models import configurations, tiny_model
 
 KINDS = list(configurations())
@@ -240,8 +242,8 @@ def test_a_name_is_looked_for_in_the_whole_vocabulary(monkeypatch):
     residual = torch.randn(50, 32, generator=torch.Generator().manual_seed(2))
     names = torch.arange(50) * 13
     at_once = names_written(model.network, 1, residual, names, top=100)
-    monkeypatch.setattr("headlab.models.writing.FIRST_COLUMNS", 7)
-    monkeypatch.setattr("headlab.models.writing.COLUMNS", 64)
+    monkeypatch.setattr("headlab.models.logit_lens.FIRST_COLUMNS", 7)
+    monkeypatch.setattr("headlab.models.logit_lens.COLUMNS", 64)
     for ours, theirs in zip(
         names_written(model.network, 1, residual, names, top=100), at_once, strict=True
     ):

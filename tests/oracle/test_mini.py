@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from headlab import Profile, load_model, profile_model, profiling, read_text
+from headlab import Profile, load_model, profile_model, read_text
 from headlab.models.catalogue import CATALOGUE
 from headlab.models.tokens import encode
+from headlab.profiles import profiling
 
 FOLDER = CATALOGUE["mini"].folder
 TEXTS = sorted((Path(__file__).parents[2] / "prompts" / "texts").glob("*.toml"))
@@ -68,7 +69,7 @@ def test_a_shipped_profile_is_found_without_running_the_model(
     monkeypatch.setattr(profiling, "measure", fail)
     found = profile_model(mini, start_token=start)
     assert found.content_hash == mini.content_hash
-    assert found.as_json()["score"] == Profile.load(FOLDER / file).as_json()["score"]
+    assert found.to_dict()["score"] == Profile.load(FOLDER / file).to_dict()["score"]
     assert not list(no_cache.iterdir())
 
 

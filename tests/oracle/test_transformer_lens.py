@@ -11,10 +11,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from headlab import load_model, probes, profiling, read_text, score_patterns
+from headlab import load_model, read_text, score_patterns
 from headlab.behaviours import behaviours
+from headlab.measuring import probes
 from headlab.models.attention import Tap, run
 from headlab.models.catalogue import CATALOGUE
+from headlab.profiles import profiling
 from tests.models import gpt2_config, random_network, tiny_model
 
 TEXTS = (

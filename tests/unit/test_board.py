@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache
 
 from headlab import load_model
-from headlab.exercises import Board, Entry, Lab, Record, pose, sheets
+from headlab.exercises import Board, Entry, MeasurementContext, Record, prepare, sheets
 from headlab.exercises.board import COLUMNS
 
 NOW = "2026-01-02T03:04:05+00:00"
@@ -17,7 +17,7 @@ FORMULAS = ["=1+1", "+1", "-1", "@A1", "\t=1", "  =1", '=HYPERLINK("http://x")']
 
 @cache
 def lab():
-    return Lab.of(load_model("mini"))
+    return MeasurementContext.of(load_model("mini"))
 
 
 @cache
@@ -26,8 +26,8 @@ def sheet():
 
 
 @cache
-def posed(step, part):
-    return pose(getattr(sheet().steps[step], part), lab())
+def prepared(step, part):
+    return prepare(getattr(sheet().steps[step], part), lab())
 
 
 def learner(index):
@@ -35,7 +35,7 @@ def learner(index):
     rng = random.Random(index)
     record, answers = Record.new(f"Learner-{index}", NOW), {}
     for step in range(rng.randint(1, 3)):
-        question, transfer = posed(step, "question"), posed(step, "transfer")
+        question, transfer = prepared(step, "question"), prepared(step, "transfer")
         entry = Entry.start(sheet(), step + 1, question, lab(), now=NOW)
         if rng.random() < 0.1:
             record = record.with_entry(entry.skip(NOW))
@@ -71,7 +71,7 @@ def made():
 
 @cache
 def board():
-    return Board.read([(f"{i}.json", record.dumps()) for i, (record, _) in enumerate(made())])
+    return Board.read([(f"{i}.json", record.to_json()) for i, (record, _) in enumerate(made())])
 
 
 def test_distributions_are_what_was_answered():
@@ -86,7 +86,7 @@ def test_distributions_are_what_was_answered():
         assert question.first == {
             text: [o.text for o in given].count(text) for text in {o.text for o in given}
         }
-        accepted = posed(step, part).key.accepted
+        accepted = prepared(step, part).key.accepted
         assert question.right_first == sum(option.value in accepted for option in given)
         assert question.missing == 40 - len(given)
         assert question.keys == 1 and question.key.accepted == accepted
@@ -107,7 +107,7 @@ def test_calibration_of_the_class():
             if part in ("first", "transfer") and answer[1] == sureness
         ]
         names = {"first": "question", "transfer": "transfer"}
-        right = sum(o.value in posed(s, names[p]).key.accepted for s, p, o in pairs)
+        right = sum(o.value in prepared(s, names[p]).key.accepted for s, p, o in pairs)
         assert (rows[sureness].answers, rows[sureness].right) == (len(pairs), right)
 
 
@@ -132,18 +132,18 @@ def test_missing_steps_by_learner():
 def test_duplicates_are_merged():
     record, _ = made()[0]
     early = replace(record, entries=())
-    both = Board.read([("a.json", record.dumps()), ("b.json", early.dumps())])
+    both = Board.read([("a.json", record.to_json()), ("b.json", early.to_json())])
     assert both.records == (record,) and both.merged == 1
 
 
 def test_what_is_no_sound_record_is_listed_and_left_out():
     good = made()[0][0]
-    forged = good.as_json()
+    forged = good.to_dict()
     entry = next(e for e in forged["entries"] if e["first"])
     entry["verdicts"]["first"] = "right" if entry["verdicts"]["first"] == "wrong" else "wrong"
-    other = {**good.as_json(), "schema": "headlab.record/9"}
+    other = {**good.to_dict(), "schema": "headlab.record/9"}
     files = [
-        *(("good.json", good.dumps()), ("torn.json", good.dumps()[:200])),
+        *(("good.json", good.to_json()), ("torn.json", good.to_json()[:200])),
         *(("forged.json", json.dumps(forged)), ("later.json", json.dumps(other))),
     ]
     board = Board.read(files)
@@ -155,7 +155,7 @@ def test_what_is_no_sound_record_is_listed_and_left_out():
 
 
 def test_records_that_disagree_about_the_key_are_counted():
-    changed = made()[1][0].as_json()
+    changed = made()[1][0].to_dict()
     for entry in changed["entries"]:
         if entry["question"]["key"]:
             entry["question"]["key"]["accepted"] = ["never offered"]
@@ -164,7 +164,7 @@ def test_records_that_disagree_about_the_key_are_counted():
         for part in ("first", "revised"):
             if entry[part] and entry["question"]["key"]["graded"]:
                 entry["verdicts"][part] = "wrong"
-    files = [(str(i), record.dumps()) for i, (record, _) in enumerate(made())]
+    files = [(str(i), record.to_json()) for i, (record, _) in enumerate(made())]
     found = Board.read([*files, ("changed", json.dumps(changed))])
     assert len(found.records) == 41
     assert max(question.keys for question in found.questions()) == 2
@@ -173,7 +173,7 @@ def test_records_that_disagree_about_the_key_are_counted():
 
 def test_anonymised_boards_name_nobody():
     hidden = board().anonymised()
-    text = hidden.csv() + repr(hidden.records)
+    text = hidden.to_csv() + repr(hidden.records)
     assert "Learner-" not in text
     assert not any(record.id in text for record in board().records)
     assert [q.first for q in hidden.questions()] == [q.first for q in board().questions()]
@@ -184,7 +184,7 @@ def test_the_table_is_tidy_and_the_csv_holds_no_formulas():
     assert list(table.columns) == list(COLUMNS)
     answered = sum(len([k for k in a if k[1] != "skipped"]) for _, a in made())
     assert (table["answer"] != "").sum() == answered
-    rows = list(csv.DictReader(io.StringIO(board().csv())))
+    rows = list(csv.DictReader(io.StringIO(board().to_csv())))
     assert len(rows) == len(table)
     cells = [cell for row in rows for cell in row.values()]
     assert not [c for c in cells if c.lstrip(" ")[:1] in {"=", "+", "-", "@", "\t"}]
@@ -195,4 +195,4 @@ def test_an_empty_class_is_an_empty_board():
     empty = Board.read([])
     assert empty.questions() == [] and empty.confident_misses() == []
     assert empty.table().empty and empty.missing().empty
-    assert empty.csv().strip() == ",".join(COLUMNS)
+    assert empty.to_csv().strip() == ",".join(COLUMNS)

@@ -9,10 +9,10 @@ import pytest
 from headlab import Profile, ablate, ablation_sweep, load_model, patch, profile_model, read_text
 from headlab.behaviours import behaviours
 from headlab.cli import DONE, FAILED, MISUNDERSTOOD, main
-from headlab.compare import compare_profiles
 from headlab.models.catalogue import CATALOGUE
 from headlab.models.download import Download, latest_download
 from headlab.models.hub import find_model
+from headlab.profiles.compare import compare_profiles
 from tests.hub_server import Hub, running
 from tests.models import pickled, save_model
 from tests.profiles import weakened
@@ -311,7 +311,7 @@ def test_compare_prints_what_the_comparison_says(capsys, weaker, mini):
     assert main(["compare", "mini", str(weaker), "--json"]) == DONE
     data = json.loads(capsys.readouterr().out)
     comparison = compare_profiles(profile_model(mini), Profile.load(weaker))
-    assert data == json.loads(json.dumps(comparison.as_json()))
+    assert data == json.loads(json.dumps(comparison.to_dict()))
     assert main(["compare", "mini", str(weaker), "--behaviour", "induction", "--top", "2"]) == DONE
     printed = capsys.readouterr().out
     first = comparison.ranking("induction", top=3)["name"]

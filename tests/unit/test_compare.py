@@ -7,26 +7,26 @@ import numpy as np
 import pytest
 
 from headlab import HeadlabError, Profile, load_model, read_text
-from headlab.compare import (
+from headlab.measuring.confidence import bootstrap_weights
+from headlab.measuring.probes import VERSION
+from headlab.models.tokens import tokenise
+from headlab.profiles.compare import (
     DOWN,
     OPEN,
     SAME,
     UNMEASURED,
     UP,
     Change,
-    are_kin,
     changes,
     compare_profiles,
     compare_words,
     depth_shares,
     on_words,
     pool,
+    share_lineage,
     similarity,
 )
-from headlab.confidence import bootstrap_weights
-from headlab.models.tokens import tokenise
-from headlab.probes import VERSION
-from headlab.profiling import kept_profile, profile_model
+from headlab.profiles.profiling import kept_profile, profile_model
 from tests.models import gpt2_config, tiny_model, tiny_tokenizer
 
 QUICK = {"variants": False, "controls": 0, "cache": False}
@@ -128,7 +128,7 @@ def test_a_profile_without_scores_of_prompts_gives_changes_without_interval(tiny
     assert np.isnan(change.low).all() and change.change == pytest.approx(np.zeros((3, 4)))
     assert "bare does not hold the scores of single prompts" in change.why
     assert set(change.verdict.flat) == {OPEN}
-    assert "no_interval" in comparison.as_json()
+    assert "no_interval" in comparison.to_dict()
 
 
 def test_heads_are_compared_one_by_one_only_between_kin(mini):
@@ -139,7 +139,7 @@ def test_heads_are_compared_one_by_one_only_between_kin(mini):
         model_name="apart",
         score={name: np.take_along_axis(s, order, axis=1) for name, s in mini.score.items()},
     )
-    assert are_kin(mini, mini) and not are_kin(mini, apart)
+    assert share_lineage(mini, mini) and not share_lineage(mini, apart)
     comparison = compare_profiles(mini, apart)
     assert not comparison.changes and comparison.table().empty and comparison.flow().empty
     assert comparison.relabelled().empty
@@ -240,7 +240,7 @@ def test_behaviours_of_one_side_only_are_told(tiny):
 
 def test_a_comparison_is_plain_json(tiny, other_shape):
     for after in (tiny, other_shape):
-        data = json.loads(json.dumps(compare_profiles(tiny, after).as_json(), allow_nan=False))
+        data = json.loads(json.dumps(compare_profiles(tiny, after).to_dict(), allow_nan=False))
         assert data["schema"] == "headlab.comparison/1"
         assert bool(data["changes"]) == (after is tiny)
         assert data["matched_roles"] and data["before"]["n_layers"] == 3
@@ -250,7 +250,7 @@ def test_a_comparison_is_plain_json(tiny, other_shape):
 
 
 def edited(profile: Profile, edit) -> dict:
-    data = json.loads(json.dumps(profile.as_json()))
+    data = json.loads(json.dumps(profile.to_dict()))
     edit(data)
     return data
 
@@ -266,7 +266,10 @@ def promote(data):
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda data: data.update(schema="headlab.profile/2"), "its schema is 'headlab.profile/2'"),
+        (
+            lambda data: data.update(schema="headlab.profile/2"),
+            "its schema is 'headlab.profile/2'",
+        ),
         (lambda data: data["score"]["induction"][0].__setitem__(0, 1.5), "is no share"),
         (
             lambda data: data["score"]["induction"][0].__setitem__(0, 0.99),
@@ -293,18 +296,18 @@ def promote(data):
 )
 def test_a_profile_changed_by_hand_is_refused_with_a_sentence(tiny, edit, words):
     with pytest.raises(HeadlabError, match=words):
-        Profile.from_json(edited(tiny, edit))
+        Profile.from_dict(edited(tiny, edit))
 
 
 @pytest.mark.parametrize("source", [b"", b"\xff\xfe", b"[" * 100_000, b"{} {}", b"nonsense"])
 def test_a_file_that_is_no_json_is_refused_with_a_sentence(source):
     with pytest.raises(HeadlabError, match=r"no JSON|no profile"):
-        Profile.loads(source)
+        Profile.from_json(source)
 
 
 def test_an_unchanged_profile_is_taken(tiny, mini):
     for profile in (tiny, mini):
-        again = Profile.loads(json.dumps(profile.as_json()))
+        again = Profile.from_json(json.dumps(profile.to_dict()))
         assert again.label.tolist() == profile.label.tolist()
         assert compare_profiles(profile, again).changes
 

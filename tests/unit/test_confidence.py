@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headlab.behaviours import behaviours
-from headlab.confidence import (
+from headlab.measuring.confidence import (
     UNCLASSIFIED,
     bootstrap_weights,
     decide_labels,
@@ -14,7 +14,7 @@ from headlab.confidence import (
     on_scale,
     weighted_means,
 )
-from headlab.scoring import Measured
+from headlab.measuring.scoring import Measured
 
 ORDER = behaviours()
 nan = np.nan

@@ -5,7 +5,7 @@ import pytest
 
 from headlab import load_model, profile_model
 from headlab.behaviours import get_behaviour
-from headlab.compare import compare_profiles
+from headlab.evidence.published import name_map_classes
 from headlab.figures import (
     behaviour_map_figure,
     compared_map_figure,
@@ -24,8 +24,8 @@ from headlab.figures import (
     similarity_map_figure,
 )
 from headlab.heads import Head
-from headlab.history import read_history
-from headlab.published import name_map_classes
+from headlab.profiles.compare import compare_profiles
+from headlab.profiles.history import read_history
 from tests.profiles import weakened
 
 TOKENS = ["<|endoftext|>", " a", "\n", "<b>b</b>"]

@@ -3,7 +3,7 @@
 import pytest
 
 from headlab import HeadlabError, load_model, read_text
-from headlab.guided import guided_pairs, guided_texts
+from headlab.exercises.guided import guided_pairs, guided_texts
 from headlab.models.tokens import encode
 
 GOOD = 'order = 1\ntitle = "T"\ntext = "one two"\nlook = "here"\n'

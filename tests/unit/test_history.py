@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from headlab import HeadlabError, load_model
-from headlab.history import SCHEMA, read_history, score_threshold
-from headlab.profiling import kept_profile
+from headlab.profiles.history import SCHEMA, read_history, score_threshold
+from headlab.profiles.profiling import kept_profile
 
 
 def checkpoint(step, induction, previous, copying_heads=0):

@@ -14,12 +14,21 @@ from pathlib import Path
 import pytest
 
 from headlab import HeadlabError, Profile, cli, load_model, profile_model, read_text
-from headlab.exercises import Board, Entry, Lab, Record, parse_record, pose, read_sheet, sheets
+from headlab.exercises import (
+    Board,
+    Entry,
+    MeasurementContext,
+    Record,
+    parse_record,
+    prepare,
+    read_sheet,
+    sheets,
+)
 from headlab.exercises.sheets import template
+from headlab.measuring.pictures import draw_pictures
 from headlab.models.loading import is_known
 from headlab.models.tokens import tokenise
-from headlab.pictures import draw_pictures
-from headlab.ui import browser_store, state
+from headlab.ui.services import browser_store, state
 from tests import hostile_input as hostile
 from tests.models import tiny_model
 
@@ -116,30 +125,30 @@ def test_model_names_on_a_public_server(monkeypatch):
 
 
 def test_sheets(model):
-    lab = Lab.of(tiny_model())
+    lab = MeasurementContext.of(tiny_model())
     good = (ROOT / "prompts" / "sheets" / "cat-twice.toml").read_text(encoding="utf-8")
     files = hostile.damaged_text(template("x"), 75) + hostile.damaged_text(good, 75, seed=5)
     for source in files:
         sheet = answered(read_sheet, source)
         if sheet is not None:
-            answered(pose, sheet.steps[0].question, lab)
+            answered(prepare, sheet.steps[0].question, lab)
 
 
 @pytest.fixture(scope="module")
 def record():
-    lab, sheet = Lab.of(load_model("mini")), sheets()["cat-twice"]
-    posed = pose(sheet.steps[0].question, lab)
-    return json.loads(Record.new().with_entry(Entry.start(sheet, 1, posed, lab)).dumps())
+    lab, sheet = MeasurementContext.of(load_model("mini")), sheets()["cat-twice"]
+    prepared = prepare(sheet.steps[0].question, lab)
+    return json.loads(Record.new().with_entry(Entry.start(sheet, 1, prepared, lab)).to_json())
 
 
 def test_records(record):
     files = hostile.damaged_json(record, 150)
     taken = [each for source in files if (each := answered(parse_record, source)) is not None]
-    assert all(answered(parse_record, each.dumps()) is not None for each in taken)
+    assert all(answered(parse_record, each.to_json()) is not None for each in taken)
     board = answered(Board.read, [(f"{i}.json", source) for i, source in enumerate(files)])
     assert len(board.left_out) + len(board.records) + board.merged == len(files)
     board.anonymised().questions()
-    board.csv()
+    board.to_csv()
 
 
 def test_what_a_browser_kept_and_somebody_changed(record):
@@ -151,14 +160,14 @@ def test_what_a_browser_kept_and_somebody_changed(record):
 
 def test_profiles():
     profile = profile_model(tiny_model(), variants=False, controls=0, cache=False)
-    for source in hostile.damaged_json(json.loads(json.dumps(profile.as_json())), 100):
+    for source in hostile.damaged_json(json.loads(json.dumps(profile.to_dict())), 100):
 
         def load(source=source):
             try:
                 data = json.loads(source)
             except (ValueError, RecursionError):
                 return None
-            return Profile.from_json(data)
+            return Profile.from_dict(data)
 
         loaded = answered(load)
         if loaded is not None:

@@ -15,10 +15,10 @@ from headlab import (
     attribute,
     mean_reference,
     patch,
-    probes,
     read_text,
 )
 from headlab.interventions import WHATS
+from headlab.measuring import probes
 from headlab.models import editing
 from headlab.models.attention import TAPPED
 from headlab.models.editing import Edit

@@ -7,9 +7,9 @@ import pytest
 
 from headlab import HeadlabError, ablate, load_model, mean_reference, profile_model, read_text
 from headlab.behaviours import behaviours, get_behaviour
+from headlab.evidence.ladder import HELD_OUT, N_PROMPTS, Removals, evidence_ladder, removals
 from headlab.heads import Head
-from headlab.ladder import HELD_OUT, N_PROMPTS, Removals, climb, removals
-from headlab.probes import facts, names, repeats
+from headlab.measuring.probes import facts, names, repeats
 
 HEAD = Head(3, 5)
 
@@ -37,7 +37,7 @@ def with_evidence(profile, **shares):
 
 
 def test_the_rungs_hold_the_figures_of_profile_and_reading(profile, reading):
-    steps = climb(profile, HEAD, "induction", reading)
+    steps = evidence_ladder(profile, HEAD, "induction", reading)
     assert [step.number for step in steps] == [1, 2, 3, 4, 5]
     probes, text, writes, *_ = steps
     assert (probes.figure, probes.least) == (profile.excess["induction"][HEAD], 0.6)
@@ -51,35 +51,35 @@ def test_the_rungs_hold_the_figures_of_profile_and_reading(profile, reading):
 @pytest.mark.parametrize(("share", "status"), [(0.49, "failed"), (0.5, "passed"), (1, "passed")])
 def test_rung_3_passes_from_its_share_on(profile, share, status):
     changed = with_evidence(profile, raises_the_answer=share)
-    assert climb(changed, HEAD, "retrieval")[2].status == status
+    assert evidence_ladder(changed, HEAD, "retrieval")[2].status == status
 
 
 def test_a_head_that_suppresses_what_it_looks_at_says_so(profile):
     changed = with_evidence(profile, raises_what_it_reads=0.0, lowers_what_it_reads=0.9)
-    step = climb(changed, HEAD, "induction")[2]
+    step = evidence_ladder(changed, HEAD, "induction")[2]
     assert step.status == "failed" and "it suppresses instead: 0.90" in step.words
-    assert "suppresses" not in climb(profile, HEAD, "induction")[2].words
+    assert "suppresses" not in evidence_ladder(profile, HEAD, "induction")[2].words
 
 
 def test_what_was_not_measured_is_never_failed(profile, model):
-    unread = climb(profile, HEAD, "induction")[1]
+    unread = evidence_ladder(profile, HEAD, "induction")[1]
     assert (unread.status, unread.words) == ("not measured", "no text is being read")
     short = read_text(model, "Nothing comes twice", layers=())
-    assert "repeats itself" in climb(profile, HEAD, "induction", short)[1].words
-    assert climb(profile, HEAD, "copying", short)[1].status == "not measured"
-    first = climb(profile, Head(0, 3), "name_copying")[0]
+    assert "repeats itself" in evidence_ladder(profile, HEAD, "induction", short)[1].words
+    assert evidence_ladder(profile, HEAD, "copying", short)[1].status == "not measured"
+    first = evidence_ladder(profile, Head(0, 3), "name_copying")[0]
     assert (first.status, first.words) == ("not measured", "heads of layer 0 cannot be tested")
     untested = replace(profile, score={}, untested={"name_copying": "3 names are known"})
-    assert climb(untested, HEAD, "name_copying")[0].words == "3 names are known"
+    assert evidence_ladder(untested, HEAD, "name_copying")[0].words == "3 names are known"
     blind = with_evidence(profile, raises_what_it_reads=np.nan)
-    assert climb(blind, HEAD, "induction")[2].status == "not measured"
+    assert evidence_ladder(blind, HEAD, "induction")[2].status == "not measured"
     partial = replace(profile, evidence={})
-    assert climb(partial, HEAD, "induction")[2].status == "not measured"
+    assert evidence_ladder(partial, HEAD, "induction")[2].status == "not measured"
 
 
 @pytest.mark.parametrize("name", behaviours())
 def test_every_behaviour_has_a_ladder(profile, reading, name):
-    steps = climb(profile, HEAD, name, reading)
+    steps = evidence_ladder(profile, HEAD, name, reading)
     applies = get_behaviour(name).rung3.applies
     assert (steps[2].status == "does not apply") == (not applies)
     for step in steps:
@@ -89,7 +89,7 @@ def test_every_behaviour_has_a_ladder(profile, reading, name):
 
 def test_an_unknown_behaviour_gets_a_sentence(profile):
     with pytest.raises(HeadlabError, match="Did you mean 'induction'"):
-        climb(profile, HEAD, "inducton")
+        evidence_ladder(profile, HEAD, "inducton")
 
 
 @pytest.fixture(scope="module")
@@ -122,9 +122,13 @@ def test_rung_4_asks_for_more_than_the_layer_s_other_heads(
     profile, behaviour, probe, effect, status
 ):
     still = effects()
-    steps = climb(profile, HEAD, behaviour, None, Removals(probe, effects(**effect), still))
+    steps = evidence_ladder(
+        profile, HEAD, behaviour, None, Removals(probe, effects(**effect), still)
+    )
     assert steps[3].status == status
-    held_out = climb(profile, HEAD, behaviour, None, Removals(probe, still, effects(**effect)))
+    held_out = evidence_ladder(
+        profile, HEAD, behaviour, None, Removals(probe, still, effects(**effect))
+    )
     assert held_out[4].status == status and held_out[3].status in ("failed", "not measured")
 
 
@@ -163,5 +167,5 @@ def test_the_prompts_held_out_are_none_of_the_probes(model):
 
 
 def test_a_head_whose_removal_is_not_asked_for_says_why(profile, removed):
-    for step in climb(profile, HEAD, "first_token", None, removed)[3:]:
+    for step in evidence_ladder(profile, HEAD, "first_token", None, removed)[3:]:
         assert step.status == "does not apply" and step.words

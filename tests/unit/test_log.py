@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from headlab import log
-from headlab.ui import start_page  # noqa: F401 - brings streamlit and its loggers
+from headlab.ui.services import start_page  # noqa: F401 - brings streamlit and its loggers
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from headlab import load_model, profile_model
+from headlab.evidence.observations import COPYING, SUPPRESSION, name_observations
+from headlab.evidence.published import heads_with_role
 from headlab.heads import Head
-from headlab.observations import COPYING, SUPPRESSION, name_observations
-from headlab.published import heads_with_role
 
 LATE, SPREAD = ["8.1", "9.6", "9.9", "10.0", "11.2"], ["1.0", "2.3", "4.4", "9.9", "11.2"]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from headlab import load_model, read_text
-from headlab.pictures import Pictures, draw_pictures, pooled, quantised, without_first
+from headlab.measuring.pictures import Pictures, draw_pictures, pooled, quantised, without_first
 
 TEXT = "The cat sat on the mat. The cat sat on the"
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from headlab import HeadlabError, probes
-from headlab.probe_sentences import SENTENCES_A, SENTENCES_B
+from headlab import HeadlabError
+from headlab.measuring import probes
+from headlab.measuring.probe_sentences import SENTENCES_A, SENTENCES_B
 from tests.models import tiny_model
 
 
@@ -152,7 +153,7 @@ def test_an_odd_name_finds_a_partner(model, monkeypatch):
 
 
 def test_too_few_single_token_names_give_no_prompts_and_a_reason(model, monkeypatch):
-    monkeypatch.setattr(probes, "FEWEST_NAMES", 25)
+    monkeypatch.setattr(probes, "MIN_NAMES", 25)
     assert probes.names(model, 0) == []
     assert "24 of" in probes.missing(model, "names") and "25 are needed" in probes.missing(
         model, "names"

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from headlab import HeadlabError, Profile, probes, profile_model, profiling, score_patterns
+from headlab import HeadlabError, Profile, profile_model, score_patterns
 from headlab.behaviours import behaviours
-from headlab.confidence import FEWEST_PROMPTS, UNCLASSIFIED
 from headlab.heads import Head
+from headlab.measuring import probes
+from headlab.measuring.confidence import MIN_PROMPTS, UNCLASSIFIED
+from headlab.measuring.scoring import Measured
 from headlab.models import weights
 from headlab.models.attention import Tap, run
-from headlab.profile import SCHEMA, TOP_CAP
-from headlab.scoring import Measured
+from headlab.profiles import profiling
+from headlab.profiles.profile import SCHEMA, TOP_CAP
 from tests.models import configurations, gpt2_config, tiny_model
 
 QUICK = {"variants": False, "controls": 0}
@@ -307,9 +309,9 @@ def test_first_labels_come_after_a_tenth_of_the_probes_and_are_refined(model, pr
     assert not np.array_equal(profiles[0].score["induction"], profiles[1].score["induction"])
     for earlier in profiles:
         assert earlier.label.shape == (3, 4) and earlier.n_variants == earlier.controls == 0
-        assert Profile.from_json(earlier.as_json()).label.tolist() == earlier.label.tolist()
+        assert Profile.from_dict(earlier.to_dict()).label.tolist() == earlier.label.tolist()
     assert np.isnan(profiles[0].stability).any()  # a handful of prompts says little
-    last, done = profiles[-1].as_json(), whole.as_json()
+    last, done = profiles[-1].to_dict(), whole.to_dict()
     for checked in ("evidence", "false_positives"):
         last.pop(checked), done.pop(checked)
     assert last == done
@@ -340,7 +342,7 @@ def test_stages_change_no_figure(model, prompts):
 
 def test_two_profiles_of_one_model_are_equal(model, profile):
     again = profile_model(model, controls=2, cache=False)
-    assert again.as_json() == profile.as_json()
+    assert again.to_dict() == profile.to_dict()
 
 
 def test_the_model_is_left_as_it_was(model, profile):
@@ -354,7 +356,7 @@ def test_save_and_load_give_the_profile_back(profile, tmp_path):
     profile.save(path)
     assert [file.name for file in path.parent.iterdir()] == ["tiny.json"]
     loaded = Profile.load(path)
-    ours, theirs = profile.as_json(), loaded.as_json()
+    ours, theirs = profile.to_dict(), loaded.to_dict()
     tops = ours.pop("top_heads"), theirs.pop("top_heads")
     assert ours == theirs
     for name, heads in tops[0].items():
@@ -390,7 +392,7 @@ def numbers(value):
 
 def test_prompt_scores_have_four_decimals(profile):
     longest = 0
-    for name, by_probe in profile.as_json()["prompt_scores"].items():
+    for name, by_probe in profile.to_dict()["prompt_scores"].items():
         for probe, scores in by_probe.items():
             assert np.shape(scores) == profile.prompt_scores[name][probe].shape
             for number in numbers(scores):
@@ -408,7 +410,7 @@ def test_a_kept_profile_is_read_and_the_model_is_not_run(model, cache, measureme
     second = profile_model(model, **QUICK)
     assert len(measurements) == 1
     np.testing.assert_array_equal(first.label, second.label)
-    assert first.as_json()["score"] == second.as_json()["score"]
+    assert first.to_dict()["score"] == second.to_dict()["score"]
 
 
 def test_the_cache_can_be_left_out(model, cache, measurements):
@@ -437,8 +439,8 @@ def test_a_damaged_file_in_the_cache_is_measured_again(model, cache, measurement
     kept.write_text(spoil(kept.read_text(encoding="utf-8")), encoding="utf-8")
     again = profile_model(model, **QUICK)
     assert len(measurements) == 2
-    assert again.as_json() == first.as_json()
-    assert Profile.load(kept).as_json()["score"] == first.as_json()["score"]  # and mended
+    assert again.to_dict() == first.to_dict()
+    assert Profile.load(kept).to_dict()["score"] == first.to_dict()["score"]  # and mended
 
 
 def test_what_changes_the_figures_has_its_own_place_in_the_cache(model, cache, measurements):
@@ -519,7 +521,7 @@ def test_a_start_token_that_does_not_exist_is_refused(model):
 
 def test_a_label_that_rests_on_few_prompts_has_no_stability(model, monkeypatch):
     make = probes.facts
-    monkeypatch.setattr(probes, "facts", lambda *args: make(*args)[: FEWEST_PROMPTS - 1])
+    monkeypatch.setattr(probes, "facts", lambda *args: make(*args)[: MIN_PROMPTS - 1])
     found = profile_model(model, cache=False, **QUICK)
     few = np.isin(found.label, ["retrieval", UNCLASSIFIED])
     assert few.any() and np.isnan(found.stability[few]).all()
@@ -669,7 +671,10 @@ def test_confidence_in_words(profile):
     ("change", "words"),
     [
         (lambda data: [], "schema is None"),
-        (lambda data: data | {"schema": "headlab.profile/9"}, "'headlab.profile/9'"),
+        (
+            lambda data: data | {"schema": "headlab.profile/9"},
+            "'headlab.profile/9'",
+        ),
         (lambda data: {"schema": SCHEMA}, "incomplete"),
         (lambda data: data | {"n_heads": 5}, "incomplete or was changed by hand"),
         (lambda data: data | {"label": None}, "incomplete or was changed by hand"),
@@ -680,7 +685,7 @@ def test_confidence_in_words(profile):
 )
 def test_what_is_no_profile_is_refused_in_one_sentence(profile, change, words):
     with pytest.raises(HeadlabError) as error:
-        Profile.from_json(change(profile.as_json()))
+        Profile.from_dict(change(profile.to_dict()))
     assert words in str(error.value) and "\n" not in str(error.value)
 
 

@@ -5,8 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from headlab.heads import Head
-from headlab.published import (
+from headlab.evidence.published import (
     COUNTED,
     MEASUREMENTS,
     RANDOM_50,
@@ -15,7 +14,8 @@ from headlab.published import (
     heads_with_role,
     name_map_classes,
 )
-from headlab.published import marks as marks_of
+from headlab.evidence.published import marks as marks_of
+from headlab.heads import Head
 
 MATRICES = {
     "induction_counted": "induction_score_main_demo_deterministic_arange",

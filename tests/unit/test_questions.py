@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from headlab import load_model, profile_model, read_text
-from headlab.exercises import Lab, explain, grade, pose, sheets
+from headlab.exercises import MeasurementContext, explain, grade, prepare, sheets
 from headlab.exercises.effects import size_of
 from headlab.exercises.format import CLAIM, Question, Text, placeholders
-from headlab.exercises.measures import LEAST_MARGIN
-from headlab.exercises.posed import (
+from headlab.exercises.measures import MIN_MARGIN
+from headlab.exercises.prepared import (
     CANNOT,
     NOT_GRADED,
     NOT_SUPPORTED,
@@ -22,8 +22,8 @@ from headlab.exercises.posed import (
     WRONG,
 )
 from headlab.heads import Head
-from headlab.probes import sentences
-from headlab.reading import SHAPES, Reading
+from headlab.measuring.probes import sentences
+from headlab.measuring.reading import SHAPES, Reading
 from tests.models import configurations, tiny_model
 from tests.profiles import weakened
 
@@ -39,7 +39,7 @@ def mini():
 
 @cache
 def lab():
-    return Lab.of(mini())
+    return MeasurementContext.of(mini())
 
 
 def patterns(text):
@@ -49,9 +49,9 @@ def patterns(text):
 
 
 def key_of(kind, measure, text=TROPHY, **fields):
-    posed = pose(Question("?", kind, text, measure, **fields), lab())
-    assert posed.posable, posed.why
-    return posed.key
+    prepared = prepare(Question("?", kind, text, measure, **fields), lab())
+    assert prepared.posable, prepared.why
+    return prepared.key
 
 
 # -- every kind against plain numpy
@@ -77,7 +77,7 @@ def test_which_layer_by_attention_between_two_words():
     cell = pattern[:, :, texts.index(" it"), texts.index(" trophy")]
     key = key_of("which layer", "attention", from_word="it", to_word="trophy")
     assert key.accepted[0] == str(cell.max(axis=1).argmax())
-    close = cell.max() - cell.max(axis=1) <= LEAST_MARGIN
+    close = cell.max() - cell.max(axis=1) <= MIN_MARGIN
     assert {int(layer) for layer in key.accepted} == set(np.flatnonzero(close))
     mean = key_of("which layer", "attention", from_word="it", to_word="trophy", by="mean")
     assert mean.accepted[0] == str(cell.mean(axis=1).argmax())
@@ -181,8 +181,8 @@ def test_what_a_text_gives_no_occasion_to_test_is_the_right_verdict():
     about = {"behaviour": "induction", "head": "top:induction", "at_least": 0.3}
     key = key_of(CLAIM, "score", GARDEN, **about)
     assert key.accepted == (CANNOT,) and key.graded and "repeats itself" in key.text
-    posed = pose(Question("?", "which layer", GARDEN, "score", behaviour="induction"), lab())
-    assert not posed.posable and "repeats itself" in posed.why and posed.key is None
+    prepared = prepare(Question("?", "which layer", GARDEN, "score", behaviour="induction"), lab())
+    assert not prepared.posable and "repeats itself" in prepared.why and prepared.key is None
 
 
 # -- margins, on patterns made by hand
@@ -198,7 +198,7 @@ def hand_lab(first_shares, n=6):
         entropy=np.full_like(shares, 0.1),
     )
     reading.hint = partial(Reading.hint, reading)
-    return Lab(
+    return MeasurementContext(
         model_name="hand",
         content_hash="0",
         n_layers=shares.shape[0],
@@ -218,53 +218,55 @@ def first(kind="which head", **fields):
 
 def test_answers_within_the_least_margin_are_accepted_side_by_side():
     shares = [[0.90, 0.86, 0.70, 0.2, 0.1, 0.0]]
-    posed = pose(first(), hand_lab(shares))
-    assert posed.key.accepted == ("L0.H0", "L0.H1") and posed.key.graded
-    assert posed.key.margin == pytest.approx(0.2)
-    assert grade(posed.key, "L0.H1").outcome == RIGHT
-    assert grade(posed.key, "L0.H2").outcome == WRONG
-    assert grade(posed.key, None).outcome == SKIPPED
-    assert posed.hidden == tuple(Head(0, h) for h in range(6))
+    prepared = prepare(first(), hand_lab(shares))
+    assert prepared.key.accepted == ("L0.H0", "L0.H1") and prepared.key.graded
+    assert prepared.key.margin == pytest.approx(0.2)
+    assert grade(prepared.key, "L0.H1").outcome == RIGHT
+    assert grade(prepared.key, "L0.H2").outcome == WRONG
+    assert grade(prepared.key, None).outcome == SKIPPED
+    assert prepared.hidden == tuple(Head(0, h) for h in range(6))
 
 
 def test_too_many_close_answers_are_not_graded_and_it_says_why():
-    posed = pose(first(), hand_lab([[0.90, 0.89, 0.88, 0.2, 0.1, 0.0]]))
-    assert not posed.key.graded
-    verdict = grade(posed.key, "L0.H5")
+    prepared = prepare(first(), hand_lab([[0.90, 0.89, 0.88, 0.2, 0.1, 0.0]]))
+    assert not prepared.key.graded
+    verdict = grade(prepared.key, "L0.H5")
     assert verdict.outcome == NOT_GRADED and "3 answers lie too close" in verdict.sentence
-    two = pose(first("which of two heads", heads=("L0.H0", "L0.H1")), hand_lab([[0.5, 0.52]]))
+    two = prepare(first("which of two heads", heads=("L0.H0", "L0.H1")), hand_lab([[0.5, 0.52]]))
     assert not two.key.graded
 
 
 def test_counts_at_the_line_are_accepted_at_both_ends():
-    posed = pose(first("how many heads", layer="first"), hand_lab([[0.9, 0.51, 0.3, 0.2, 0.1, 0]]))
-    assert posed.key.accepted == ("2", "1") and posed.key.graded
-    exact = pose(
+    prepared = prepare(
+        first("how many heads", layer="first"), hand_lab([[0.9, 0.51, 0.3, 0.2, 0.1, 0]])
+    )
+    assert prepared.key.accepted == ("2", "1") and prepared.key.graded
+    exact = prepare(
         first("how many heads", layer="first", passing=0.6), hand_lab([[0.9, 0.51, 0.3, 0.2]])
     )
     assert exact.key.accepted == ("1",)
 
 
 def test_a_picture_between_two_shapes_has_both():
-    posed = pose(
+    prepared = prepare(
         Question("?", "which shape", TROPHY, "shape", head="L0.H0"), hand_lab([[0.51, 0.9]])
     )
-    assert set(posed.key.accepted) >= {"first token", "current token"}
+    assert set(prepared.key.accepted) >= {"first token", "current token"}
     clear = Question("?", "which shape", TROPHY, "shape", head="L0.H1")
-    assert pose(clear, hand_lab([[0.51, 0.9]])).key.accepted == ("first token",)
+    assert prepare(clear, hand_lab([[0.51, 0.9]])).key.accepted == ("first token",)
 
 
 def test_a_claim_at_its_bound_is_not_decided():
     claim = first(CLAIM, layer="first", at_least=2)
-    assert pose(claim, hand_lab([[0.9, 0.9, 0.1]])).key.accepted == (SUPPORTED,)
-    assert pose(claim, hand_lab([[0.9, 0.1, 0.1]])).key.accepted == (NOT_SUPPORTED,)
-    assert not pose(claim, hand_lab([[0.9, 0.51, 0.1]])).key.graded
+    assert prepare(claim, hand_lab([[0.9, 0.9, 0.1]])).key.accepted == (SUPPORTED,)
+    assert prepare(claim, hand_lab([[0.9, 0.1, 0.1]])).key.accepted == (NOT_SUPPORTED,)
+    assert not prepare(claim, hand_lab([[0.9, 0.51, 0.1]])).key.graded
 
 
 def test_all_means_all():
     every = first(CLAIM, layer="first", at_least="all")
-    assert pose(every, hand_lab([[0.9, 0.9, 0.9]])).key.accepted == (SUPPORTED,)
-    assert pose(every, hand_lab([[0.9, 0.9, 0.1]])).key.accepted == (NOT_SUPPORTED,)
+    assert prepare(every, hand_lab([[0.9, 0.9, 0.9]])).key.accepted == (SUPPORTED,)
+    assert prepare(every, hand_lab([[0.9, 0.9, 0.1]])).key.accepted == (NOT_SUPPORTED,)
 
 
 # -- heads removed
@@ -343,13 +345,15 @@ def what_if(remove, measure="probability", text=CAT, **fields):
 def test_what_happens_to_the_next_token_without_a_head(remove):
     heads = [Head(0, 0) if ":" in name else Head.parse(name) for name in remove]
     (before, after), _ = by_hand(CAT, heads, " mat")
-    posed = pose(what_if(remove, watch="mat"), lab())
-    assert posed.key.score == pytest.approx(after / before, rel=1e-3)
-    assert posed.key.accepted[0] == size_of(after / before).name
-    assert posed.measured["before"][0] == pytest.approx(before, rel=1e-3)
-    assert posed.measured["after"][0] == pytest.approx(after, rel=1e-3)
-    assert posed.key.figures["after"] == f"{after:.1%}" and posed.key.figures["token"] == "“mat”"
-    assert posed.heads == tuple(sorted(heads)) and posed.hidden == ()
+    prepared = prepare(what_if(remove, watch="mat"), lab())
+    assert prepared.key.score == pytest.approx(after / before, rel=1e-3)
+    assert prepared.key.accepted[0] == size_of(after / before).name
+    assert prepared.measured["before"][0] == pytest.approx(before, rel=1e-3)
+    assert prepared.measured["after"][0] == pytest.approx(after, rel=1e-3)
+    assert (
+        prepared.key.figures["after"] == f"{after:.1%}" and prepared.key.figures["token"] == "“mat”"
+    )
+    assert prepared.heads == tuple(sorted(heads)) and prepared.hidden == ()
 
 
 def test_what_happens_to_a_score_without_a_head():
@@ -360,11 +364,11 @@ def test_what_happens_to_a_score_without_a_head():
         for pattern in patterns_
     )
     best = np.unravel_index(before.argmax(), before.shape)
-    posed = pose(what_if(("top:previous_token",), "score", behaviour="induction"), lab())
-    assert posed.key.figures["watched"] == str(Head(*map(int, best)))
-    assert posed.key.score == pytest.approx(after[best] / before[best], abs=1e-3)
-    assert posed.key.accepted == ("falls to less than half",)
-    own = pose(what_if(("here:induction",), "score", behaviour="induction"), lab())
+    prepared = prepare(what_if(("top:previous_token",), "score", behaviour="induction"), lab())
+    assert prepared.key.figures["watched"] == str(Head(*map(int, best)))
+    assert prepared.key.score == pytest.approx(after[best] / before[best], abs=1e-3)
+    assert prepared.key.accepted == ("falls to less than half",)
+    own = prepare(what_if(("here:induction",), "score", behaviour="induction"), lab())
     assert own.key.score == 1 and own.key.accepted == ("hardly changes",)
 
 
@@ -395,32 +399,32 @@ def effect_lab(before, after):
 )
 def test_effects_near_a_limit_are_right_on_both_sides(after, accepted):
     with np.errstate(divide="ignore"):
-        key = pose(what_if(("L0.H0",)), effect_lab(0.4, after)).key
+        key = prepare(what_if(("L0.H0",)), effect_lab(0.4, after)).key
     assert list(key.accepted) == accepted and key.graded
     assert ("near its limit" in key.text) == (len(accepted) > 1)
     assert key.figures["beyond"] == "no share"
 
 
 def test_what_has_too_little_to_lose_is_not_asked():
-    posed = pose(what_if(("L0.H0",), watch=" suitcase"), lab())
-    assert not posed.posable and not posed.options
-    assert "'suitcase' is only 0.0" in posed.why and "to begin with" in posed.why
-    assert pose(what_if(("L0.H0",)), effect_lab(0.011, 0.0001)).posable
-    score = pose(what_if(("L0.H0",), "score", GARDEN, behaviour="induction"), lab())
+    prepared = prepare(what_if(("L0.H0",), watch=" suitcase"), lab())
+    assert not prepared.posable and not prepared.options
+    assert "'suitcase' is only 0.0" in prepared.why and "to begin with" in prepared.why
+    assert prepare(what_if(("L0.H0",)), effect_lab(0.011, 0.0001)).posable
+    score = prepare(what_if(("L0.H0",), "score", GARDEN, behaviour="induction"), lab())
     assert not score.posable and "repeats itself" in score.why
-    low = pose(what_if(("L0.H0",), "score", CAT, behaviour="duplicate_token"), lab())
+    low = prepare(what_if(("L0.H0",), "score", CAT, behaviour="duplicate_token"), lab())
     assert low.posable or "to begin with" in low.why
 
 
 def test_a_question_about_removal_says_what_it_lacks():
-    words = pose(what_if(("L0.H0",), watch="trophysuitcase"), lab())
+    words = prepare(what_if(("L0.H0",), watch="trophysuitcase"), lab())
     assert not words.posable and "tokens for mini" in words.why
     asked = what_if(("L99.H0",), generic=what_if(("top:induction",)))
-    posed = pose(replace(asked, ask="{removed}: {token}, {before}"), lab())
-    assert "mini has no head L99.H0" in posed.why and posed.askable.posable
-    assert posed.ask == "L99.H0: the token expected most, (not measured)"
-    fixed = Lab.of(tiny_model(configurations()["gpt_neo"]))
-    assert "gpt_neo can be read but not changed" in pose(what_if(("L0.H0",)), fixed).why
+    prepared = prepare(replace(asked, ask="{removed}: {token}, {before}"), lab())
+    assert "mini has no head L99.H0" in prepared.why and prepared.askable.posable
+    assert prepared.ask == "L99.H0: the token expected most, (not measured)"
+    fixed = MeasurementContext.of(tiny_model(configurations()["gpt_neo"]))
+    assert "gpt_neo can be read but not changed" in prepare(what_if(("L0.H0",)), fixed).why
 
 
 # -- what a model lacks
@@ -430,34 +434,34 @@ def test_a_head_that_the_model_lacks_gets_the_generic_form():
     generic = Question("Which has {head}?", "which shape", CAT, "shape", head="top:first_token")
     asked = Question("Which has {head}?", "which shape", CAT, "shape", head="L11.H7")
     small = _small_lab()
-    posed = pose(replace(asked, generic=generic), small)
-    assert not posed.posable and posed.why.startswith("tiny has no head L11.H7")
-    assert posed.ask == "Which has L11.H7?" and posed.key is None
-    assert posed.askable == posed.generic and posed.generic.posable
-    alone = pose(asked, small)
+    prepared = prepare(replace(asked, generic=generic), small)
+    assert not prepared.posable and prepared.why.startswith("tiny has no head L11.H7")
+    assert prepared.ask == "Which has L11.H7?" and prepared.key is None
+    assert prepared.askable == prepared.generic and prepared.generic.posable
+    alone = prepare(asked, small)
     assert alone.askable == alone and alone.generic is None
-    layer = pose(Question("?", "how many heads", CAT, "shape", shape="far", layer=7), small)
+    layer = prepare(Question("?", "how many heads", CAT, "shape", shape="far", layer=7), small)
     assert "tiny has no layer 7" in layer.why
 
 
 def test_a_text_that_the_model_cannot_read_is_said():
     long = Text("long", "one two three " * 200)
-    posed = pose(Question("?", "which head", long, "shape", shape="far"), lab())
-    assert not posed.posable and "reads at most" in posed.why
+    prepared = prepare(Question("?", "which head", long, "shape", shape="far"), lab())
+    assert not prepared.posable and "reads at most" in prepared.why
 
 
 def test_reading_twice_changes_nothing():
     question = first(layer="last")
     before = lab().reading(TROPHY).patterns.copy()
-    assert pose(question, lab()) == pose(question, lab())
+    assert prepare(question, lab()) == prepare(question, lab())
     np.testing.assert_array_equal(before, lab().reading(TROPHY).patterns)
 
 
 def test_an_answer_must_be_offered():
-    posed = pose(first(layer="first"), lab())
-    assert posed.option("L0.H3").text == "L0.H3"
+    prepared = prepare(first(layer="first"), lab())
+    assert prepared.option("L0.H3").text == "L0.H3"
     with pytest.raises(ValueError, match="not one of the answers offered"):
-        posed.option("L1.H3")
+        prepared.option("L1.H3")
 
 
 # -- the sheets that ship
@@ -473,17 +477,17 @@ def test_every_shipped_question_can_be_asked_on_mini(sheet, index, start_token):
         here = _beside_a_weaker_one(here)
     step = sheet.steps[index]
     for question in (step.question, step.transfer):
-        posed = pose(question, here)
-        assert posed.posable, posed.why
-        assert placeholders(posed.ask) == []
-        assert posed.key.graded or posed.key.why
-        assert posed.key.accepted[0] in {option.value for option in posed.options}
+        prepared = prepare(question, here)
+        assert prepared.posable, prepared.why
+        assert placeholders(prepared.ask) == []
+        assert prepared.key.graded or prepared.key.why
+        assert prepared.key.accepted[0] in {option.value for option in prepared.options}
         if question.generic is not None:
-            assert placeholders(pose(question.generic, here).ask) == []
-    posed = pose(step.question, here)
+            assert placeholders(prepare(question.generic, here).ask) == []
+    prepared = prepare(step.question, here)
     for words in (step.explanation, *step.hints):
-        assert placeholders(explain(words, posed, here)) == []
-        assert "not measured" not in explain(words, posed, here)
+        assert placeholders(explain(words, prepared, here)) == []
+        assert "not measured" not in explain(words, prepared, here)
 
 
 @cache
@@ -493,13 +497,13 @@ def _beside_a_weaker_one(one):
 
 @cache
 def _lab_without_start_token():
-    return Lab.of(mini(), None)
+    return MeasurementContext.of(mini(), None)
 
 
 def test_with_the_start_token_nearly_all_are_graded_on_mini():
     two = _beside_a_weaker_one(lab())
     keys = [
-        pose(q, two if s.needs_second else lab()).key
+        prepare(q, two if s.needs_second else lab()).key
         for s, i in STEPS
         for q in (s.steps[i].question, s.steps[i].transfer)
     ]
@@ -517,16 +521,16 @@ def test_every_kind_of_question_is_used_by_a_shipped_sheet():
 def test_a_model_of_another_shape_is_asked_something_or_told_why():
     small = _small_lab()
     for sheet, index in STEPS:
-        posed = pose(sheet.steps[index].question, small)
-        assert posed.posable or posed.why
-        if "has no head" in posed.why:
-            assert posed.generic is not None
+        prepared = prepare(sheet.steps[index].question, small)
+        assert prepared.posable or prepared.why
+        if "has no head" in prepared.why:
+            assert prepared.generic is not None
 
 
 @cache
 def _small_lab():
     profile = profile_model(tiny_model(), variants=False, controls=0, cache=False)
-    return replace(Lab.of(tiny_model()), profile=lambda: profile)
+    return replace(MeasurementContext.of(tiny_model()), profile=lambda: profile)
 
 
 # -- two models
@@ -542,19 +546,21 @@ def test_what_a_head_lost_is_the_difference_of_both_scores():
     one, two = here.profile(), here.second_profile()
     lost = one.score["induction"] - two.score["induction"]
     question = Question("?", "how many heads", CAT, "lost", behaviour="induction", layer=3)
-    posed = pose(question, here)
-    assert int(posed.key.accepted[0]) == (lost[3] >= 0.05).sum() > 0
-    gained = pose(replace(question, measure="gained"), here)
+    prepared = prepare(question, here)
+    assert int(prepared.key.accepted[0]) == (lost[3] >= 0.05).sum() > 0
+    gained = prepare(replace(question, measure="gained"), here)
     assert gained.key.accepted == ("0",)
     head = Question("?", CLAIM, CAT, "lost", behaviour="induction", head="L3.H5", at_least=0.1)
-    assert pose(head, here).key.accepted == (SUPPORTED,)
-    assert pose(head, here).key.score == pytest.approx(lost[3, 5])
+    assert prepare(head, here).key.accepted == (SUPPORTED,)
+    assert prepare(head, here).key.score == pytest.approx(lost[3, 5])
 
 
 @pytest.mark.parametrize("by", ["count", "share", "strongest"])
 def test_which_model_compares_numbers_shares_and_strengths(by):
     here = two_models()
-    key = pose(Question("?", "which model", CAT, "profile", behaviour="induction", by=by), here).key
+    key = prepare(
+        Question("?", "which model", CAT, "profile", behaviour="induction", by=by), here
+    ).key
     one, two = here.profile(), here.second_profile()
     passed = [int((p.excess["induction"] >= 0.6).sum()) for p in (one, two)]
     expected = {
@@ -570,15 +576,15 @@ def test_which_model_compares_numbers_shares_and_strengths(by):
 def test_the_same_models_are_not_told_apart():
     here = lab().beside(lab().profile())
     question = Question("?", "which model", CAT, "profile", behaviour="induction", by="count")
-    key = pose(question, here).key
+    key = prepare(question, here).key
     assert not key.graded and "too close" in key.why
     assert key.figures["a"] == "mini (open)" and key.figures["b"] == "mini (second)"
 
 
 def test_without_a_second_model_or_kin_the_question_says_why():
     question = Question("?", "which head", CAT, "lost", behaviour="induction")
-    assert "choose a second one" in pose(question, lab()).why
-    assert "12 layers of 12 heads" in pose(question, lab().beside(_small_lab().profile())).why
+    assert "choose a second one" in prepare(question, lab()).why
+    assert "12 layers of 12 heads" in prepare(question, lab().beside(_small_lab().profile())).why
 
 
 def test_a_record_tells_pairs_of_models_apart():

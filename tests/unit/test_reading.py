@@ -7,8 +7,7 @@ import pytest
 
 from headlab import HeadlabError, read_text, score_patterns
 from headlab.behaviours import behaviours
-from headlab.models import kernels
-from headlab.reading import (
+from headlab.measuring.reading import (
     ACTIVE,
     CANNOT,
     QUIET,
@@ -19,6 +18,7 @@ from headlab.reading import (
     marked_spans,
     strongest_pairs,
 )
+from headlab.models import kernels
 from tests.models import START, configurations, tiny_model
 
 CAT = "The cat sat on the mat. The cat sat on the"

@@ -11,11 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headlab import HeadlabError, load_model
-from headlab.exercises import Entry, Lab, Record, calibration, parse_record, pose, sheets
+from headlab.exercises import (
+    Entry,
+    MeasurementContext,
+    Record,
+    calibration,
+    parse_record,
+    prepare,
+    sheets,
+)
 from headlab.exercises.record import (
     DONE,
     EXPLAIN,
-    LARGEST,
+    MAX_BYTES,
     OBSERVE,
     PREDICT,
     REVISE,
@@ -28,7 +36,7 @@ NOW = "2026-01-02T03:04:05+00:00"
 
 @cache
 def lab():
-    return Lab.of(load_model("mini"))
+    return MeasurementContext.of(load_model("mini"))
 
 
 @cache
@@ -37,28 +45,28 @@ def sheet():
 
 
 @cache
-def posed(step=1, part="question"):
-    return pose(getattr(sheet().steps[step - 1], part), lab())
+def prepared(step=1, part="question"):
+    return prepare(getattr(sheet().steps[step - 1], part), lab())
 
 
 def right(step=1, part="question"):
-    return posed(step, part).key.accepted[0]
+    return prepared(step, part).key.accepted[0]
 
 
 def wrong(step=1, part="question"):
-    question = posed(step, part)
+    question = prepared(step, part)
     return next(o.value for o in question.options if o.value not in question.key.accepted)
 
 
 def started(step=1, attempt=1):
-    return Entry.start(sheet(), step, posed(step), lab(), attempt, NOW)
+    return Entry.start(sheet(), step, prepared(step), lab(), attempt, NOW)
 
 
 def finished(step=1, first=None, sureness=3, attempt=1):
-    entry = started(step, attempt).commit(posed(step), first or right(step), sureness, NOW)
+    entry = started(step, attempt).commit(prepared(step), first or right(step), sureness, NOW)
     entry = entry.observe("a bright line", NOW).explain("it looks back", NOW)
-    entry = entry.revise(posed(step), right(step), 5, NOW)
-    return entry.answer_transfer(posed(step, "transfer"), wrong(step, "transfer"), 2, NOW)
+    entry = entry.revise(prepared(step), right(step), 5, NOW)
+    return entry.answer_transfer(prepared(step, "transfer"), wrong(step, "transfer"), 2, NOW)
 
 
 def record(*entries, name="Ada"):
@@ -74,26 +82,26 @@ def record(*entries, name="Ada"):
 def test_a_step_goes_through_its_stages_in_order():
     entry = started()
     assert entry.stage == PREDICT
-    entry = entry.commit(posed(), wrong(), 4, NOW)
+    entry = entry.commit(prepared(), wrong(), 4, NOW)
     assert entry.stage == OBSERVE
     entry = entry.observe(" a line ", NOW)
     assert entry.stage == EXPLAIN and entry.observation == "a line"
     entry = entry.explain("it looks back", NOW)
     assert entry.stage == REVISE
-    entry = entry.revise(posed(), right(), 5, NOW)
+    entry = entry.revise(prepared(), right(), 5, NOW)
     assert entry.stage == TRANSFER and entry.finished is None
-    entry = entry.answer_transfer(posed(1, "transfer"), right(1, "transfer"), 1, NOW)
+    entry = entry.answer_transfer(prepared(1, "transfer"), right(1, "transfer"), 1, NOW)
     assert entry.stage == DONE and entry.finished == NOW
     assert entry.verdicts == {"first": "wrong", "revised": "right", "transfer": "right"}
-    assert entry.first.text == posed().option(wrong()).text
+    assert entry.first.text == prepared().option(wrong()).text
 
 
 def test_a_commitment_is_locked():
-    entry = started().commit(posed(), right(), 4, NOW)
+    entry = started().commit(prepared(), right(), 4, NOW)
     with pytest.raises(HeadlabError, match="stays as it is"):
-        entry.commit(posed(), wrong(), 1, NOW)
+        entry.commit(prepared(), wrong(), 1, NOW)
     with pytest.raises(HeadlabError, match="stays as it is"):
-        started().revise(posed(), right(), 1, NOW)
+        started().revise(prepared(), right(), 1, NOW)
     with pytest.raises(HeadlabError, match="finished"):
         finished().skip()
 
@@ -101,43 +109,43 @@ def test_a_commitment_is_locked():
 @pytest.mark.parametrize(("value", "sureness"), [("99", 3), ("", 3), (None, 0), (None, 6)])
 def test_only_offered_answers_with_a_sureness_count(value, sureness):
     with pytest.raises(HeadlabError):
-        started().commit(posed(), right() if value is None else value, sureness, NOW)
+        started().commit(prepared(), right() if value is None else value, sureness, NOW)
 
 
 def test_empty_and_endless_words_are_refused():
-    entry = started().commit(posed(), right(), 4, NOW)
+    entry = started().commit(prepared(), right(), 4, NOW)
     for words in ("  ", "x" * 5_001):
         with pytest.raises(HeadlabError):
             entry.observe(words, NOW)
 
 
 def test_before_the_commitment_the_record_does_not_hold_the_answer():
-    text = record(started()).dumps()
-    assert '"key": null' in text and posed().key.text not in text and "accepted" not in text
-    committed = started().commit(posed(), wrong(), 4, NOW)
-    assert posed().key.text in record(committed).dumps()
-    transfer = pose(sheet().steps[0].transfer, lab()).ask
-    assert transfer not in record(committed).dumps()
+    text = record(started()).to_json()
+    assert '"key": null' in text and prepared().key.text not in text and "accepted" not in text
+    committed = started().commit(prepared(), wrong(), 4, NOW)
+    assert prepared().key.text in record(committed).to_json()
+    transfer = prepare(sheet().steps[0].transfer, lab()).ask
+    assert transfer not in record(committed).to_json()
 
 
 def test_skipping_is_recorded():
     skipped = started().skip(NOW)
     assert skipped.stage == DONE and skipped.skipped == (PREDICT,)
     assert set(skipped.verdicts.values()) == {"skipped"}
-    entry = started().commit(posed(), right(), 3, NOW)
+    entry = started().commit(prepared(), right(), 3, NOW)
     for _ in range(4):
         entry = entry.skip(NOW)
     assert entry.stage == DONE
     assert entry.skipped == (OBSERVE, EXPLAIN, REVISE, TRANSFER)
     both = (skipped, replace(entry, attempt=2))
-    assert parse_record(record(*both).dumps()).entries == both
+    assert parse_record(record(*both).to_json()).entries == both
 
 
 def test_a_question_that_cannot_be_posed_is_skipped_with_its_reason():
-    unposable = replace(posed(), posable=False, options=(), key=None, why="no such head")
+    unposable = replace(prepared(), posable=False, options=(), key=None, why="no such head")
     entry = Entry.start(sheet(), 1, unposable, lab(), now=NOW)
     assert entry.stage == DONE and entry.question.key.why == "no such head"
-    assert parse_record(record(entry).dumps()).entries == (entry,)
+    assert parse_record(record(entry).to_json()).entries == (entry,)
 
 
 # -- keeping
@@ -145,18 +153,18 @@ def test_a_question_that_cannot_be_posed_is_skipped_with_its_reason():
 
 def test_round_trip():
     made = record(finished(1), finished(2, wrong(2), 5), started(3))
-    again = parse_record(made.dumps())
+    again = parse_record(made.to_json())
     assert again == made
-    assert parse_record(made.dumps().encode()) == made
-    assert json.loads(made.dumps())["schema"] == SCHEMA
+    assert parse_record(made.to_json().encode()) == made
+    assert json.loads(made.to_json())["schema"] == SCHEMA
 
 
 def test_what_a_record_says_about_its_setting():
-    data = record(finished()).as_json()["entries"][0]
+    data = record(finished()).to_dict()["entries"][0]
     assert data["setting"]["content_hash"] == lab().content_hash
     assert data["setting"]["start_token"] == lab().start_token
     assert data["question"]["text"] == sheet().steps[0].question.text.words
-    assert data["question"]["key"]["margin"] == posed().key.margin
+    assert data["question"]["key"]["margin"] == prepared().key.margin
     assert set(record().versions) >= {"headlab", "numpy", "torch", "transformers"}
 
 
@@ -195,7 +203,7 @@ def test_calibration_counts_graded_predictions():
 
 
 def damaged(path, value):
-    data = copy.deepcopy(record(finished(1, wrong(1), 5)).as_json())
+    data = copy.deepcopy(record(finished(1, wrong(1), 5)).to_dict())
     *places, last = path
     target = data
     for place in places:
@@ -261,7 +269,7 @@ def test_a_verdict_must_follow_from_answer_and_key():
         *("", "{", "[]", "null", "[" * 100_000, '{"schema": NaN}', b"\xff\xfe"),
         '{"schema": "headlab.record/1"}',
         '{"n": ' + "9" * 5_000 + "}",
-        " " * (LARGEST + 1),
+        " " * (MAX_BYTES + 1),
     ],
     ids=range(10),
 )
@@ -272,7 +280,7 @@ def test_what_is_no_record_gets_one_sentence(source):
 
 
 def test_one_step_twice_is_refused():
-    data = record(finished(1)).as_json()
+    data = record(finished(1)).to_dict()
     data["entries"] *= 2
     with pytest.raises(HeadlabError, match="one step twice"):
         parse_record(json.dumps(data))
@@ -303,7 +311,7 @@ def places(data, at=()):
 
 @cache
 def all_places():
-    return [place for place in places(record(finished(1, wrong(1), 5)).as_json()) if place]
+    return [place for place in places(record(finished(1, wrong(1), 5)).to_dict()) if place]
 
 
 def valid_or_refused(source):
@@ -312,7 +320,7 @@ def valid_or_refused(source):
     except HeadlabError as error:
         assert len(str(error).splitlines()) == 1
     else:
-        assert parse_record(read.dumps()) == read
+        assert parse_record(read.to_json()) == read
 
 
 @settings(deadline=None)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from headlab.errors import HeadlabError
-from headlab.references import REFERENCES, get_reference
+from headlab.evidence.references import REFERENCES, get_reference
 
 
 @pytest.mark.parametrize("reference", REFERENCES.values(), ids=lambda reference: reference.name)

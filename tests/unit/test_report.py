@@ -33,11 +33,11 @@ from headlab import (
 )
 from headlab.behaviours import get_behaviour
 from headlab.cli import DONE, FAILED, MISUNDERSTOOD, main
-from headlab.exercises import Entry, Lab, Record, pose, sheets
+from headlab.evidence.ladder import Removals, evidence_ladder
+from headlab.exercises import Entry, MeasurementContext, Record, prepare, sheets
 from headlab.heads import Head
-from headlab.ladder import Removals, climb
 from headlab.report import SECTIONS, Report, read_notes, read_record, read_report
-from headlab.report.contents import MOST_CARDS
+from headlab.report.contents import MAX_CARDS
 from headlab.report.notes import notes_html
 from tests.profiles import weakened
 from tests.reports import NAMES, made_up_profile, made_up_reading, made_up_removal, made_up_sweep
@@ -61,13 +61,13 @@ def mini():
 @cache
 def record():
     """Both answers to one question: the right one and, after it, a wrong one."""
-    sheet, lab = sheets()["cat-twice"], Lab.of(mini())
-    posed = pose(sheet.steps[0].question, lab)
-    right = posed.key.accepted[0]
-    wrong = next(o.value for o in posed.options if o.value not in posed.key.accepted)
-    entry = Entry.start(sheet, 1, posed, lab).commit(posed, right, 4)
+    sheet, lab = sheets()["cat-twice"], MeasurementContext.of(mini())
+    prepared = prepare(sheet.steps[0].question, lab)
+    right = prepared.key.accepted[0]
+    wrong = next(o.value for o in prepared.options if o.value not in prepared.key.accepted)
+    entry = Entry.start(sheet, 1, prepared, lab).commit(prepared, right, 4)
     entry = (
-        entry.observe("A bright\nline.").explain("It <b>looks</b> back.").revise(posed, wrong, 2)
+        entry.observe("A bright\nline.").explain("It <b>looks</b> back.").revise(prepared, wrong, 2)
     )
     return Record.new("Anna").with_entry(entry)
 
@@ -75,7 +75,7 @@ def record():
 @cache
 def weak():
     """The profile of a model further trained than mini, as a file gives it back."""
-    return Profile.from_json(weakened(profile_model(mini())).as_json())
+    return Profile.from_dict(weakened(profile_model(mini())).to_dict())
 
 
 @cache
@@ -92,7 +92,7 @@ def removed():
 @cache
 def report():
     """A report with everything in it."""
-    profile = Profile.from_json(profile_model(mini()).as_json())
+    profile = Profile.from_dict(profile_model(mini()).to_dict())
     return make_report(
         read_text(mini(), TEXT, entities=FACTS),
         profile,
@@ -228,7 +228,7 @@ def test_the_pictures_show_every_head_and_the_patterns_of_the_cards():
 def test_a_report_comes_back_exactly(tmp_path):
     report().save(tmp_path / "r.html")
     again = open_report(tmp_path / "r.html")
-    assert again == report() and again.json() == report().json()
+    assert again == report() and again.to_json() == report().to_json()
     assert again.html() == report().html()
     assert again.record == record()
     assert again.profile.ranking("induction").equals(report().profile.ranking("induction"))
@@ -266,7 +266,7 @@ def test_its_command_makes_it_again(tmp_path, monkeypatch, capsys):
 def test_the_command_takes_every_choice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("notes.md").write_text("My *notes*")
-    Path("record.json").write_text(record().dumps())
+    Path("record.json").write_text(record().to_json())
     arguments = ["report", "--model", "mini", "--text", "A cat and a cat", "--no-start-token"]
     arguments += ["--behaviour", "induction", "first_token", "--head", "5.1", "L0.H0"]
     arguments += ["--sections", "notes", "maps", "record", "--title", "-- T", "--name", "N"]
@@ -287,7 +287,7 @@ def test_the_table_is_tidy_and_safe_for_spreadsheets(tmp_path):
     made = make_report(
         made_up_reading(model_name="=cmd()"), made_up_profile(), date="2025-01-01", model="=cmd()"
     )
-    (tmp_path / "t.csv").write_text(made.csv())
+    (tmp_path / "t.csv").write_text(made.to_csv())
     table = pd.read_csv(tmp_path / "t.csv")
     assert len(table) == 4 * len(NAMES)
     assert set(table["model"]) == {"'=cmd()"}
@@ -298,7 +298,7 @@ def test_the_table_is_tidy_and_safe_for_spreadsheets(tmp_path):
 
 def test_records_and_notes_are_taken_from_reports():
     html = report().html().encode()
-    assert read_record(html) == read_record(record().dumps()) == record()
+    assert read_record(html) == read_record(record().to_json()) == record()
     assert read_notes(html) == report().data["notes"]
     with pytest.raises(HeadlabError, match="holds no learning record"):
         read_record(small().html())
@@ -313,7 +313,7 @@ def test_a_section_that_was_not_chosen_is_not_in_the_file():
         sections=["maps"], date="2025-01-01",
     )  # fmt: skip
     assert made.data["record"] is None and made.data["notes"] == ""
-    assert "secret words" not in made.html() and "bright" not in made.json()
+    assert "secret words" not in made.html() and "bright" not in made.to_json()
     sections = [tag for name, tag in Page(made.html()).tags if name == "section" and "id" in tag]
     assert [tag["id"] for tag in sections] == ["maps"]
 
@@ -402,7 +402,7 @@ def test_the_ladder_of_a_label_stands_on_its_passport():
         made = make_report(reading, profile, heads=[head], removals=removals)
         (card,) = made.data["cards"]
         assert card["ladder"]["behaviour"] == label
-        steps = climb(profile, head, label, reading, *removals)
+        steps = evidence_ladder(profile, head, label, reading, *removals)
         assert [s["status"] for s in card["ladder"]["steps"]] == [s.status for s in steps]
         assert {s["status"] for s in card["ladder"]["steps"][3:]} == {status}
         assert made.data["again"] == (not removals)
@@ -415,7 +415,7 @@ def test_the_ladder_of_a_label_stands_on_its_passport():
 
 def test_a_comparison_is_the_comparison_s():
     data = report().data["comparison"]
-    comparison = compare_profiles(Profile.from_json(profile_model(mini()).as_json()), weak())
+    comparison = compare_profiles(Profile.from_dict(profile_model(mini()).to_dict()), weak())
     ranked = comparison.ranking()
     assert data["n_sure"] == len(ranked) > 20 == len(data["largest"])
     for row, expected in zip(data["largest"], ranked.to_dict("records"), strict=False):
@@ -670,7 +670,7 @@ def test_what_was_measured_elsewhere_gets_a_sentence():
 
 def test_too_many_heads_or_a_profile_of_another_model_get_a_sentence():
     heads = [Head(a, b) for a in range(7) for b in range(6)]
-    with pytest.raises(HeadlabError, match=f"at most {MOST_CARDS}"):
+    with pytest.raises(HeadlabError, match=f"at most {MAX_CARDS}"):
         make_report(made_up_reading(7, 6), made_up_profile(7, 6), heads=heads)
     with pytest.raises(HeadlabError, match="another model"):
         make_report(made_up_reading(), made_up_profile(3, 2))

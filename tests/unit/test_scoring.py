@@ -5,7 +5,7 @@ import pytest
 
 from headlab import HeadlabError, score_patterns
 from headlab.behaviours import Spans, behaviours
-from headlab.scoring import Batch, Prompt
+from headlab.measuring.scoring import Batch, Prompt
 
 PATTERN_BEHAVIOURS = [name for name, b in behaviours().items() if not b.needs_model]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from headlab import HeadlabError
 from headlab.exercises import Sheet, read_sheet, sheets
 from headlab.exercises.format import FORBIDDEN, KINDS, MEASURES
-from headlab.exercises.sheets import FOLDER, LARGEST, template
+from headlab.exercises.sheets import FOLDER, MAX_BYTES, template
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = template("mine")
@@ -207,7 +207,7 @@ def test_ten_megabytes_are_refused_before_they_are_parsed(tmp_path, monkeypatch)
     monkeypatch.setattr(tomllib, "loads", lambda text: pytest.fail("parsed"))
     with pytest.raises(HeadlabError, match=r"big\.toml is 10,200,000 bytes"):
         read_sheet(path)
-    assert "bytes long" in refusal("x" * (LARGEST + 1))
+    assert "bytes long" in refusal("x" * (MAX_BYTES + 1))
 
 
 def test_markup_stays_plain_text():

@@ -9,13 +9,14 @@ import pytest
 import torch
 from transformers import GPT2Config
 
-from headlab import HeadlabError, cli, load_model, verify
+from headlab import HeadlabError, cli, load_model
+from headlab.evidence import verify
+from headlab.evidence.published import MEASUREMENTS, Question, Questions
+from headlab.evidence.verify import AGAIN, compare, measure_again, nothing_to_compare, verify_model
 from headlab.heads import Head
 from headlab.models.attribution import direct_parts
 from headlab.models.editing import Edit, no_outputs
 from headlab.models.tokens import single_token, tokenise
-from headlab.published import MEASUREMENTS, Question, Questions
-from headlab.verify import AGAIN, compare, measure_again, nothing_to_compare, verify_model
 from tests.models import as_published, gpt2_config, random_network, tiny_model
 
 MATRICES = {

@@ -1,4 +1,4 @@
-"""Turns and the shelf: fair, shared, bounded, and never stuck when somebody leaves."""
+"""ModelQueue and the result cache: fair, shared, bounded, and never stuck when somebody leaves."""
 
 import threading
 import time
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from headlab.errors import HeadlabError
-from headlab.ui import cache, work
-from headlab.ui.work import Shelf, Turns, size_of
+from headlab.ui.services import queue, results
+from headlab.ui.services.queue import ModelQueue, ResultCache, size_of
 
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(work, "PATIENCE", 0.01)
+    monkeypatch.setattr(queue, "NOTICE_AFTER_S", 0.01)
 
 
 def start(*bodies):
@@ -43,7 +43,7 @@ class Left(BaseException):
 
 
 def test_one_at_a_time_in_the_order_of_asking():
-    turns, order, inside, free = Turns(), [], [], threading.Event()
+    turns, order, inside, free = ModelQueue(), [], [], threading.Event()
 
     def body(number):
         with turns.turn():
@@ -64,7 +64,7 @@ def test_one_at_a_time_in_the_order_of_asking():
 
 
 def test_who_waits_hears_how_many_are_ahead_and_may_leave():
-    turns, heard, free = Turns(), [], threading.Event()
+    turns, heard, free = ModelQueue(), [], threading.Event()
 
     def hold():
         with turns.turn():
@@ -90,7 +90,7 @@ def test_who_waits_hears_how_many_are_ahead_and_may_leave():
 
 
 def test_a_turn_within_a_turn_and_an_error_in_one():
-    turns = Turns()
+    turns = ModelQueue()
     with pytest.raises(ZeroDivisionError), turns.turn(), turns.turn():
         _ = 1 / 0
     with turns.turn():
@@ -98,7 +98,7 @@ def test_a_turn_within_a_turn_and_an_error_in_one():
 
 
 def test_long_work_lets_all_who_wait_go_first():
-    turns, order = Turns(), []
+    turns, order = ModelQueue(), []
 
     def short():
         with turns.turn():
@@ -115,7 +115,7 @@ def test_long_work_lets_all_who_wait_go_first():
 
 
 def test_the_same_work_is_done_once():
-    shelf, made, free = Shelf(Turns(), 10_000), [], threading.Event()
+    result_cache, made, free = ResultCache(ModelQueue(), 10_000), [], threading.Event()
 
     def make():
         free.wait(10)
@@ -123,16 +123,16 @@ def test_the_same_work_is_done_once():
         return "value"
 
     found = []
-    threads = start(*[lambda: found.append(shelf.get("key", make))] * 6)
-    until(lambda: shelf._pending)
+    threads = start(*[lambda: found.append(result_cache.get("key", make))] * 6)
+    until(lambda: result_cache._pending)
     free.set()
     join(threads)
     assert found == ["value"] * 6 and len(made) == 1
-    assert (shelf.hits, shelf.misses) == (5, 1)
+    assert (result_cache.hits, result_cache.misses) == (5, 1)
 
 
 def test_an_error_reaches_all_who_wait_and_is_not_kept():
-    shelf, free, heard = Shelf(Turns(), 10_000), threading.Event(), []
+    result_cache, free, heard = ResultCache(ModelQueue(), 10_000), threading.Event(), []
 
     def fail():
         free.wait(10)
@@ -140,20 +140,24 @@ def test_an_error_reaches_all_who_wait_and_is_not_kept():
 
     def ask():
         try:
-            shelf.get("key", fail)
+            result_cache.get("key", fail)
         except HeadlabError as error:
             heard.append(str(error))
 
     threads = start(*[ask] * 3)
-    until(lambda: shelf._pending)
+    until(lambda: result_cache._pending)
     free.set()
     join(threads)
     assert heard == ["No."] * 3
-    assert shelf.get("key", lambda: "now") == "now"
+    assert result_cache.get("key", lambda: "now") == "now"
 
 
 def test_when_the_one_who_works_leaves_another_takes_over():
-    shelf, first, free = Shelf(Turns(), 10_000), threading.Event(), threading.Event()
+    result_cache, first, free = (
+        ResultCache(ModelQueue(), 10_000),
+        threading.Event(),
+        threading.Event(),
+    )
 
     def left():
         first.set()
@@ -162,14 +166,14 @@ def test_when_the_one_who_works_leaves_another_takes_over():
 
     def leaver():
         with pytest.raises(Left):
-            shelf.get("key", left)
+            result_cache.get("key", left)
 
     found = []
     threads = start(leaver)
     first.wait(10)
     told = threading.Event()
     threads += start(
-        lambda: found.append(shelf.get("key", lambda: "mine", lambda ahead: told.set()))
+        lambda: found.append(result_cache.get("key", lambda: "mine", lambda ahead: told.set()))
     )
     assert told.wait(10)
     free.set()
@@ -178,26 +182,26 @@ def test_when_the_one_who_works_leaves_another_takes_over():
 
 
 def test_the_shelf_is_bounded_in_bytes_and_entries():
-    shelf = Shelf(Turns(), max_bytes=1000, max_entries=3)
+    result_cache = ResultCache(ModelQueue(), max_bytes=1000, max_entries=3)
     for name in "abc":
-        shelf.put(name, np.zeros(300, np.uint8))
-    assert shelf.find("a") is not None  # used last
-    shelf.put("d", np.zeros(300, np.uint8))
-    assert [shelf.find(name) is None for name in "abcd"] == [False, True, False, False]
-    assert shelf.bytes == 900
-    shelf.put("e", np.zeros(900, np.uint8))
-    assert len(shelf) == 1 and shelf.bytes == 900
-    shelf.put("f", np.zeros(2000, np.uint8))  # given, but not kept
-    assert shelf.find("f") is None and shelf.find("e") is not None
+        result_cache.put(name, np.zeros(300, np.uint8))
+    assert result_cache.find("a") is not None  # used last
+    result_cache.put("d", np.zeros(300, np.uint8))
+    assert [result_cache.find(name) is None for name in "abcd"] == [False, True, False, False]
+    assert result_cache.bytes == 900
+    result_cache.put("e", np.zeros(900, np.uint8))
+    assert len(result_cache) == 1 and result_cache.bytes == 900
+    result_cache.put("f", np.zeros(2000, np.uint8))  # given, but not kept
+    assert result_cache.find("f") is None and result_cache.find("e") is not None
 
 
 def test_what_nobody_asks_for_is_dropped(monkeypatch):
-    shelf, now = Shelf(Turns(), 1000), [0.0]
-    monkeypatch.setattr(work.time, "monotonic", lambda: now[0])
-    shelf.put("text", "value")
-    now[0] = work.UNUSED + 1
-    shelf.find("another")
-    assert len(shelf) == 0 and shelf.bytes == 0
+    result_cache, now = ResultCache(ModelQueue(), 1000), [0.0]
+    monkeypatch.setattr(queue.time, "monotonic", lambda: now[0])
+    result_cache.put("text", "value")
+    now[0] = queue.TTL_S + 1
+    result_cache.find("another")
+    assert len(result_cache) == 0 and result_cache.bytes == 0
 
 
 def test_the_size_of_what_is_kept_is_that_of_its_arrays():
@@ -222,11 +226,11 @@ def test_a_wait_is_shown_in_words_and_taken_away_again(monkeypatch):
             self.empty_again += 1
 
     place = Place()
-    monkeypatch.setattr(cache.st, "empty", lambda: place)
-    with cache.wait_shown():
+    monkeypatch.setattr(results.st, "empty", lambda: place)
+    with results.wait_shown():
         pass  # who need not wait sees nothing
     assert place.empty_again == 0
-    with pytest.raises(Left), cache.wait_shown() as tell:
+    with pytest.raises(Left), results.wait_shown() as tell:
         for ahead in (3, 1, 0):
             tell(ahead)
         raise Left

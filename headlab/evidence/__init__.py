@@ -1,0 +1,1 @@
+"""What speaks for a label, and what others have published."""

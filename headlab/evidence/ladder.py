@@ -1,0 +1,217 @@
+"""The evidence ladder: how far up what is known of a head's behaviour reaches.
+
+A pattern is observation. Each rung asks for more than the one below; what is asked on rungs 3 and 4
+stands in the behaviour's own file.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from headlab.behaviours import Prompt, get_behaviour
+from headlab.errors import HeadlabError
+from headlab.heads import Head
+from headlab.interventions import ablation_sweep, mean_reference
+from headlab.interventions.base import Progress
+from headlab.measuring.probes import facts, missing, names, repeats
+from headlab.measuring.reading import ACTIVE, QUIET, Reading
+from headlab.models.loading import LoadedModel
+from headlab.models.tokens import StartToken, resolve_start_token
+from headlab.profiles.profile import Profile
+
+Status = Literal["passed", "failed", "not measured", "does not apply"]
+
+PROBES: dict[str, Callable[..., list[Prompt]]] = {
+    "repeats": repeats,
+    "facts": facts,
+    "names": names,
+}
+N_PROMPTS = 8  # each costs a pass for every head of a layer
+HELD_OUT = 1  # the seed of the prompts that nothing else in this project is measured on
+BEYOND = 0.95  # of the other heads of the layer
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rung for one head and behaviour: what it asks, and what was found.
+
+    ``asks`` is empty where it asks nothing. ``figure`` is what was measured, NaN where nothing was,
+    and ``least`` what it is held against; ``words`` say what the figure is, or why there is none.
+    """
+
+    number: int
+    title: str
+    asks: str
+    status: Status
+    words: str
+    figure: float = float("nan")
+    least: float = float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class Removals:
+    """What removing each head of some layers does on a probe, and on held-out prompts of its kind.
+
+    Both [layer, head] in nats, NaN for layers that were not asked for: the change of the loss of a
+    passage said again ("repeats"), or of the log-probability of the answer ("facts", "names").
+    Heads' outputs are replaced by their mean over the sentences of the probes.
+    """
+
+    probe: str
+    effect: np.ndarray = field(repr=False)
+    held_out: np.ndarray = field(repr=False)
+
+
+def removals(
+    model: LoadedModel,
+    probe: str,
+    layers: Iterable[int] | None = None,
+    start_token: StartToken = "model",
+    progress: Progress | None = None,
+) -> Removals:
+    """Measure what rungs 4 and 5 are held against, for the heads of ``layers`` (default: all).
+
+    ``progress`` is called with the share done, 0 to 1, and what is being done. Raises HeadlabError
+    for a model without prompts of this probe and for one that can only be read.
+    """
+    start = resolve_start_token(model, start_token)
+    reference = mean_reference(model, start_token=start)
+    report = progress or (lambda done, what: None)
+    chosen = None if layers is None else tuple(layers)
+
+    def effect(prompts: list[Prompt], begin: float) -> np.ndarray:
+        if not prompts:
+            raise HeadlabError(f"{model.name} cannot be tested here: {missing(model, probe)}.")
+        return ablation_sweep(
+            model,
+            prompts[:N_PROMPTS],
+            "mean",
+            reference,
+            metric="loss" if probe == "repeats" else "log-probability",
+            layers=chosen,
+            start_token=start,
+            progress=lambda done, what: report(begin + done / 2, what),
+        ).effect
+
+    prompts = PROBES[probe]
+    return Removals(
+        probe,
+        effect(prompts(model, start), 0.0),
+        effect(prompts(model, start, seed=HELD_OUT), 0.5),
+    )
+
+
+def evidence_ladder(
+    profile: Profile,
+    head: Head,
+    behaviour: str,
+    reading: Reading | None = None,
+    removed: Removals | None = None,
+) -> tuple[Step, ...]:
+    """The five rungs of one head's behaviour.
+
+    On the probes, on one text, in what it writes, when it is removed, and again on held-out texts.
+    Figures are on the threshold's scale of the behaviour (rungs 1 and 2, up to 1) and shares from
+    0 to 1 (rungs 3 to 5). Rungs are independent: one that fails does not stop the next. Raises
+    HeadlabError for an unknown behaviour.
+    """
+    return (
+        _on_the_probes(profile, head, behaviour),
+        _on_this_text(reading, head, behaviour),
+        _in_what_it_writes(profile, head, behaviour),
+        _when_removed(removed, head, behaviour),
+        _on_held_out_texts(removed, head, behaviour),
+    )
+
+
+def _judged(figure: float, least: float) -> Status:
+    return "passed" if figure >= least else "failed"
+
+
+def _on_the_probes(profile: Profile, head: Head, behaviour: str) -> Step:
+    about = get_behaviour(behaviour)
+    kind = "what it writes" if about.needs_model else "its pattern"
+    rung = (1, "On the probes", f"On our probe texts, {kind} passes the behaviour's threshold.")
+    if behaviour not in profile.score:
+        return Step(*rung, "not measured", f"{profile.untested.get(behaviour, 'not profiled')}")
+    value = float(profile.value(behaviour)[head])
+    if np.isnan(value):
+        return Step(*rung, "not measured", f"heads of layer {head.layer} cannot be tested")
+    return Step(*rung, _judged(value, about.threshold), about.scale_words, value, about.threshold)
+
+
+def _on_this_text(reading: Reading | None, head: Head, behaviour: str) -> Step:
+    about = get_behaviour(behaviour)
+    rung = (2, "On this text", "On the text being read, it reaches at least half the threshold.")
+    if reading is None:
+        return Step(*rung, "not measured", "no text is being read")
+    if behaviour not in reading.scores:
+        return Step(*rung, "not measured", f"it needs {about.asks}")
+    status = reading.status[behaviour][head]
+    if status not in (ACTIVE, QUIET):
+        return Step(*rung, "not measured", f"{status}: it needs {about.asks}")
+    value = float(reading.value(behaviour)[head])
+    return Step(
+        *rung, _judged(value, about.threshold / 2), about.scale_words, value, about.threshold / 2
+    )
+
+
+def _in_what_it_writes(profile: Profile, head: Head, behaviour: str) -> Step:
+    asked = get_behaviour(behaviour).rung3
+    if not asked.applies:
+        return Step(3, "What it writes", "", "does not apply", asked.asks)
+    rung = (3, "What it writes", asked.asks)
+    if asked.figure is None or asked.least is None or asked.figure not in profile.evidence:
+        return Step(*rung, "not measured", "the profile does not hold its figure")
+    share = float(profile.evidence[asked.figure][head])
+    if np.isnan(share):
+        return Step(*rung, "not measured", "the weights of this architecture cannot be read")
+    words = "share of what it reads that it makes likelier than all else"
+    if asked.contrary is not None:
+        against = float(profile.evidence[asked.contrary][head])
+        if against >= asked.least:
+            words += f"; it suppresses instead: {against:.2f} becomes less likely than all else"
+    return Step(*rung, _judged(share, asked.least), words, share, asked.least)
+
+
+def _when_removed(removed: Removals | None, head: Head, behaviour: str) -> Step:
+    asked = get_behaviour(behaviour).rung4
+    if not asked.applies:
+        return Step(4, "When it is removed", "", "does not apply", asked.asks)
+    effect = None if removed is None or removed.probe != asked.probe else removed.effect
+    return _beyond_others(effect, head, asked.rises, (4, "When it is removed", asked.asks))
+
+
+def _on_held_out_texts(removed: Removals | None, head: Head, behaviour: str) -> Step:
+    asked = get_behaviour(behaviour).rung4
+    title = "On texts held out"
+    if not asked.applies:
+        return Step(5, title, "", "does not apply", "it repeats rung 4, which does not apply")
+    effect = None if removed is None or removed.probe != asked.probe else removed.held_out
+    asks = f"The same on {N_PROMPTS} {_HELD_OUT_WORDS[str(asked.probe)]}, drawn with another seed."
+    return _beyond_others(effect, head, asked.rises, (5, title, asks))
+
+
+_HELD_OUT_WORDS = {
+    "repeats": "repeated random lists",
+    "facts": "fact prompts",
+    "names": "indirect-object prompts",
+}
+
+
+def _beyond_others(
+    effect: np.ndarray | None, head: Head, rises: bool, rung: tuple[int, str, str]
+) -> Step:
+    """Whether a head's effect has the right sign and exceeds those of its layer's other heads."""
+    if effect is None or np.isnan(effect[head]):
+        return Step(*rung, "not measured", "the head has not been removed yet")
+    signed = effect[head.layer] if rises else -effect[head.layer]
+    mine, others = signed[head.head], np.delete(signed, head.head)
+    if not len(others):
+        return Step(*rung, "not measured", "its layer has no other head to compare it with")
+    share = float((others < mine).mean())
+    words = f"share of the layer's other heads that matter less; {effect[head]:+.3f} nats"
+    status: Status = "passed" if share >= BEYOND and mine > 0 else "failed"
+    return Step(*rung, status, words, share, BEYOND)

@@ -1,0 +1,104 @@
+"""A question as it is asked on one model, its computed key, and what becomes of an answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from headlab.errors import HeadlabError
+from headlab.exercises.format import Question
+from headlab.heads import Head
+
+RIGHT, WRONG, NOT_GRADED, SKIPPED = "right", "wrong", "not graded", "skipped"
+SUPPORTED, NOT_SUPPORTED, CANNOT = "supported", "not supported", "cannot be tested here"
+MAX_ACCEPTED = 5  # answers accepted side by side; never more than a third of those offered
+
+
+@dataclass(frozen=True)
+class Option:
+    """One answer offered: its value, as records keep it, and its words."""
+
+    value: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """The computed answer. ``accepted`` holds the best answer first, then those too close to it.
+
+    ``margin`` is the distance to the best answer that is not accepted, on the measure's scale;
+    ``figures`` are the values of placeholders, as text. An ungraded key says ``why``.
+    """
+
+    accepted: tuple[str, ...]
+    text: str
+    graded: bool
+    why: str = ""
+    score: float | None = None
+    margin: float | None = None
+    figures: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PreparedQuestion:
+    """A question on the loaded model, ready to be asked.
+
+    ``hidden`` heads' pictures must not be sent before the learner has committed. ``posable`` is
+    False where the model lacks what the question names: ``why`` says so, and ``generic`` is the
+    form to ask instead (None: there is none). For the reveal: ``heads`` the answer is read off,
+    ``query`` and ``keys`` the row and columns asked about, ``measured`` the value and its bounds
+    for each option or head by its name (of what heads were removed from: "before" and "after"), and
+    ``framed`` the head whose picture shows the measured answer (None where that is no single
+    head's).
+    """
+
+    question: Question
+    ask: str
+    posable: bool
+    why: str = ""
+    options: tuple[Option, ...] = ()
+    key: Key | None = None
+    hidden: tuple[Head, ...] = ()
+    heads: tuple[Head, ...] = ()
+    framed: Head | None = None
+    query: int | None = None
+    keys: tuple[int, ...] = ()
+    measured: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
+    generic: "PreparedQuestion | None" = None
+
+    @property
+    def askable(self) -> "PreparedQuestion":
+        """The form to ask here: the generic one if the model lacks what this one names."""
+        return self if self.posable or self.generic is None else self.generic.askable
+
+    def option(self, value: str) -> Option:
+        """The option with this value; an error if it is not offered."""
+        for option in self.options:
+            if option.value == value:
+                return option
+        raise HeadlabError(f"{value!r} is not one of the answers offered: choose one of them.")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of an answer, with a sentence that gives the measured figure."""
+
+    outcome: str
+    sentence: str
+
+
+def grade(key: Key, answer: str | None) -> Verdict:
+    """Right, wrong, not graded, or skipped (``answer`` None)."""
+    if answer is None:
+        return Verdict(SKIPPED, "You skipped this one.")
+    if not key.graded:
+        return Verdict(NOT_GRADED, f"Not graded: {key.why}")
+    measured_ = f"measured here: {key.text}"
+    if answer == key.accepted[0]:
+        return Verdict(RIGHT, f"Right; {measured_}.")
+    if answer in key.accepted:
+        return Verdict(RIGHT, f"Right: yours lies too close to the first to tell; {measured_}.")
+    return Verdict(WRONG, f"Not here; {measured_}.")
+
+
+def outcome(key: Key, answer: str | None) -> str:
+    """The outcome alone, as records keep it."""
+    return grade(key, answer).outcome

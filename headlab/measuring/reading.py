@@ -1,0 +1,340 @@
+"""One text on one model: tokens, patterns, shape hints, and which behaviours wake on it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from headlab.behaviours import Prompt, Spans, behaviours, get_behaviour
+from headlab.behaviours.base import positions
+from headlab.errors import HeadlabError
+from headlab.measuring.confidence import on_scale
+from headlab.measuring.scoring import Batch, token_codes
+from headlab.models.attention import Tap, run
+from headlab.models.loading import LoadedModel
+from headlab.models.tokens import (
+    StartToken,
+    find_in_text,
+    resolve_start_token,
+    token_text,
+    tokenise,
+)
+
+ACTIVE = "active"
+QUIET = "quiet"
+TOO_LITTLE = "too little to tell"
+CANNOT = "cannot be triggered by this text"
+
+MIN_ROWS = 3
+DOMINANT = 0.5
+EVEN = 0.8
+HINT_FROM = 2
+
+SHAPES = {
+    "first": "first token",
+    "current": "current token",
+    "previous": "previous token",
+    "local": "local",
+    "far": "far",
+}
+
+
+@dataclass(frozen=True)
+class Hint:
+    """The shape of one head's picture on one text: a description, not a category.
+
+    ``shares`` of the attention of rows q >= 2 on the first, current and previous token, on the
+    tokens 2 to 4 back ("local", never position 0), and on the rest ("far"); they sum to 1.
+    ``entropy`` is the mean normalised entropy of those rows, 0 to 1.
+    """
+
+    shares: Mapping[str, float]
+    entropy: float
+
+    @property
+    def shape(self) -> str:
+        """One of the shapes, "diffuse", "mixed", or "too short to tell"."""
+        if np.isnan(self.entropy):
+            return "too short to tell"
+        if self.entropy >= EVEN:
+            return "diffuse"
+        largest = max(self.shares, key=lambda shape: self.shares[shape])
+        return SHAPES[largest] if self.shares[largest] >= DOMINANT else "mixed"
+
+    @property
+    def share(self) -> float:
+        """The share behind the shape; NaN for a shape that has none."""
+        for key, shape in SHAPES.items():
+            if shape == self.shape:
+                return self.shares[key]
+        return float("nan")
+
+    def __str__(self) -> str:
+        """As under a thumbnail: "first token 71 %", "diffuse", "mixed"."""
+        return self.shape if np.isnan(self.share) else f"{self.shape} {round(100 * self.share)} %"
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What every head of a model does on one text.
+
+    ``patterns`` float32 [kept layer, head, query, key] holds the layers named in ``layers``; every
+    layer is scored. ``scores`` and ``chance`` map a behaviour to [layer, head], NaN where the text
+    cannot test it; ``rows`` to the number of eligible query rows. On a text, targets that two
+    behaviours share are left out (see each behaviour's ``text_targets``). ``shares`` (of
+    each shape) and ``entropy``, [layer, head], are what hints say in words.
+    """
+
+    model_name: str
+    start_token: int | None
+    start_text: str | None
+    text: str
+    tokens: list[int]
+    token_texts: list[str]
+    layers: tuple[int, ...]
+    patterns: np.ndarray = field(repr=False)
+    scores: dict[str, np.ndarray] = field(repr=False)
+    chance: dict[str, np.ndarray] = field(repr=False)
+    rows: dict[str, int]
+    shares: dict[str, np.ndarray] = field(repr=False)
+    entropy: np.ndarray = field(repr=False)
+    spans: Spans | None = None
+
+    @property
+    def n_layers(self) -> int:
+        """Layers of the model, kept or not."""
+        return len(self.entropy)
+
+    @property
+    def n_heads(self) -> int:
+        """Heads in each layer."""
+        return len(self.entropy[0])
+
+    def hint(self, layer: int, head: int) -> Hint:
+        """The shape of one head's picture on this text."""
+        shares = {key: float(share[layer, head]) for key, share in self.shares.items()}
+        return Hint(shares, float(self.entropy[layer, head]))
+
+    def pattern(self, layer: int, head: int) -> np.ndarray:
+        """The pattern [query, key] of one head; an error if its layer was not kept."""
+        if layer not in self.layers:
+            raise HeadlabError(
+                f"The patterns of layer {layer} were not kept: read the text with layer {layer}."
+            )
+        return self.patterns[self.layers.index(layer), head]
+
+    def value(self, behaviour: str) -> np.ndarray:
+        """The score on its threshold's scale, [layer, head]: excess, or raw."""
+        return on_scale(get_behaviour(behaviour), self.scores[behaviour], self.chance[behaviour])
+
+    @cached_property
+    def status(self) -> dict[str, np.ndarray]:
+        """Per behaviour [layer, head]: active, quiet, too little to tell, or cannot be triggered.
+
+        Active: at least 3 eligible rows and at least half the threshold.
+        """
+        status = {}
+        shape = (self.n_layers, self.n_heads)
+        for name in self.scores:
+            rows, half = self.rows[name], get_behaviour(name).threshold / 2
+            usual = QUIET if rows >= MIN_ROWS else TOO_LITTLE if rows else CANNOT
+            status[name] = np.full(shape, usual, dtype=object)
+            if usual == QUIET:
+                status[name][self.value(name) >= half] = ACTIVE
+        return status
+
+    def targets(self, behaviour: str) -> np.ndarray | None:
+        """The cells [query, key] that a behaviour asks for on this text; None if it names none."""
+        about = get_behaviour(behaviour)
+        find = about.text_targets or about.targets
+        if find is None:
+            return None
+        return find(token_codes(self.tokens), self.token_texts, self.spans)
+
+    def active(self, layer: int, head: int) -> list[str]:
+        """Names of the behaviours that this head shows on this text."""
+        return [name for name, status in self.status.items() if status[layer, head] == ACTIVE]
+
+
+def read_text(
+    model: LoadedModel,
+    text: str,
+    layers: Iterable[int] | None = None,
+    start_token: StartToken = "model",
+    entities: Sequence[tuple[str, str]] | None = None,
+    spans: Spans | None = None,
+) -> Reading:
+    """Run ``text`` through ``model`` and score every head on every behaviour a text can show.
+
+    Parameters
+    ----------
+    layers : layers whose patterns are kept (default: all); every layer is scored.
+    start_token : "model" for the model's own policy, a token id, or None for no start token.
+    entities : entity/attribute pairs as they stand in the text, which retrieval needs; the entity
+        mentioned last is the one asked for, the query is the last token.
+    spans : the same as token positions, start token counted (see ``marked_spans``).
+
+    Raises
+    ------
+    HeadlabError : a text that cannot be read, a layer that does not exist, an entity or attribute
+        that is not in the text.
+    """
+    start = resolve_start_token(model, start_token)
+    tokens, token_texts = tokenise(model, text, start)
+    kept = _checked_layers(model, layers)
+    if entities:
+        spans = find_spans(model, text, entities, start)
+    chosen = [behaviour for behaviour in behaviours().values() if not behaviour.needs_model]
+    n, shape = len(tokens), (model.n_layers, model.n_heads)
+    prompt = Prompt(tuple(tokens), tuple(token_texts), spans)
+    batch = Batch([prompt], chosen, on_text=True, model=model, extra=_shape_weights(n))
+    patterns = np.zeros((len(kept), model.n_heads, n, n), dtype=np.float32)
+    scores = {b.name: np.full(shape, np.nan) for b in chosen}
+    chance = {b.name: np.full(shape, np.nan) for b in chosen}
+    shares = {key: np.full(shape, np.nan) for key in SHAPES}
+    entropy = np.full(shape, np.nan)
+
+    def read(layer, heads, pattern):
+        ours, theirs = batch.score_layer(layer, pattern)
+        for behaviour in chosen:
+            scores[behaviour.name][layer, heads] = ours[behaviour.name][0]
+            chance[behaviour.name][layer, heads] = theirs[behaviour.name][0]
+        for key in SHAPES:
+            shares[key][layer, heads] = ours[_column(key)][0]
+        entropy[layer, heads] = batch.mean_entropy(pattern, HINT_FROM)[0]
+        if layer in kept:
+            patterns[kept.index(layer), heads] = pattern[0].float().cpu().numpy()
+
+    tap = Tap(read_heads=read, last_layer=model.n_layers - 1)
+    run(model.network, model.as_batch([tokens]), tap)
+    patterns.setflags(write=False)
+    return Reading(
+        model_name=model.name,
+        start_token=start,
+        start_text=None if start is None else token_text(model, start),
+        text=text,
+        tokens=tokens,
+        token_texts=token_texts,
+        layers=kept,
+        patterns=patterns,
+        scores=scores,
+        chance=chance,
+        rows={behaviour.name: int(batch.rows[behaviour.name][0]) for behaviour in chosen},
+        shares=shares,
+        entropy=entropy,
+        spans=spans,
+    )
+
+
+def _checked_layers(model: LoadedModel, layers: Iterable[int] | None) -> tuple[int, ...]:
+    kept = tuple(range(model.n_layers)) if layers is None else tuple(dict.fromkeys(layers))
+    for layer in kept:
+        if layer not in range(model.n_layers):
+            raise HeadlabError(
+                f"{model.name} has no layer {layer}: its layers run from 0 to {model.n_layers - 1}."
+            )
+    return kept
+
+
+def _column(shape: str) -> str:
+    return f"shape {shape}"
+
+
+def _shape_weights(n: int) -> dict[str, np.ndarray]:
+    """Row-averaging weights [query, key] of the shares behind a hint, rows q >= 2."""
+    q, k = positions(n)
+    first = np.broadcast_to(k == 0, (n, n))
+    local = (k >= np.maximum(1, q - 4)) & (k <= q - 2)
+    cells = {
+        "first": first,
+        "current": k == q,
+        "previous": (k == q - 1) & ~first,
+        "local": local,
+        "far": (k >= 1) & (k < q - 4),
+    }
+    n_rows = max(n - HINT_FROM, 1)
+    rows = q >= HINT_FROM
+    return {_column(key): (mask & rows).astype(np.float32) / n_rows for key, mask in cells.items()}
+
+
+def find_spans(
+    model: LoadedModel, text: str, entities: Sequence[tuple[str, str]], start: int | None
+) -> Spans:
+    """Key positions of the attribute asked for and of the others.
+
+    An attribute is looked for after the first mention of its entity, else before it, as whole
+    words; the entity mentioned last in the text is the one asked for.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    last_mention: dict[str, int] = {}
+    for entity, attribute in entities:
+        mentions = _mentions(text, entity)
+        if not mentions:
+            raise HeadlabError(
+                f"The entity {entity!r} does not stand in the text: check its spelling."
+            )
+        attributes = _mentions(text, attribute)
+        if not attributes:
+            raise HeadlabError(
+                f"The attribute {attribute!r} does not stand in the text: check its spelling."
+            )
+        begin = next((place for place in attributes if place > mentions[0]), attributes[0])
+        found[entity] = find_in_text(model, text, begin, begin + len(attribute), start)
+        last_mention[entity] = mentions[-1]
+    asked = max(last_mention, key=lambda entity: last_mention[entity])
+    others = (k for entity, ks in found.items() if entity != asked for k in ks)
+    return Spans(attribute=found[asked], others=tuple(others))
+
+
+def strongest_pairs(pattern: np.ndarray, token_texts: Sequence[str], top: int = 10) -> pd.DataFrame:
+    """The ``top`` cells of a pattern [query, key] with the most attention, and their tokens.
+
+    The first row is left out: the first token has only itself to look at. NaN cells are left out.
+    """
+    cells = np.where(np.tri(len(pattern), dtype=bool), pattern, np.nan)[1:]
+    order = np.argsort(-cells, axis=None, kind="stable")[:top]  # NaN comes last
+    found = [int(i) for i in order if not np.isnan(cells.flat[i])]
+    places = [(i // len(pattern) + 1, i % len(pattern)) for i in found]
+    return pd.DataFrame(
+        {
+            "query": [q for q, _ in places],
+            "query token": [token_texts[q] for q, _ in places],
+            "key": [k for _, k in places],
+            "key token": [token_texts[k] for _, k in places],
+            "attention": [float(pattern[q, k]) for q, k in places],
+        }
+    )
+
+
+def marked_spans(
+    token_texts: Sequence[str], pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+) -> Spans:
+    """Spans from marked tokens: pairs of (positions of an entity, positions of its attribute).
+
+    The entity whose words are mentioned last is the one asked for.
+
+    >>> texts = ["Maria", ":", " Oslo", ".", " Tom", ":", " Lima", ".", " Maria", " is", " in"]
+    >>> marked_spans(texts, [([0], [2]), ([4], [6])])
+    Spans(attribute=(2,), others=(6,))
+    """
+    words = [text.strip().casefold() for text in token_texts]
+
+    def last_mention(pair: tuple[Sequence[int], Sequence[int]]) -> int:
+        entity = [words[k] for k in pair[0]]
+        starts = range(len(words) - len(entity) + 1)
+        return max((k for k in starts if words[k : k + len(entity)] == entity), default=-1)
+
+    asked = max(pairs, key=last_mention)
+    right = tuple(sorted(set(asked[1])))
+    others = {k for pair in pairs if pair is not asked for k in pair[1]} - set(right)
+    return Spans(attribute=right, others=tuple(sorted(others)))
+
+
+def _mentions(text: str, words: str) -> list[int]:
+    """Where ``words`` begin in ``text``, never inside a longer word: "Ann" is not in "Anna"."""
+    if not words.strip():
+        return []
+    return [match.start() for match in re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", text)]

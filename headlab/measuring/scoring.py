@@ -1,0 +1,366 @@
+"""Patterns x targets -> scores. Pure: nothing is loaded, written or changed here.
+
+One implementation serves one prompt and a batch, a streaming profile and patterns from anywhere.
+Scores average over eligible query rows, the rows with at least one target. Where there is none the
+score is NaN, "cannot be tested on this text", never 0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from headlab.behaviours import Behaviour, Prompt, Spans, behaviours, get_behaviour
+from headlab.errors import HeadlabError
+from headlab.models import kernels, logit_lens
+
+ROW_SUM_TOLERANCE = 0.02
+
+
+def token_codes(tokens: Sequence[int] | Sequence[str] | np.ndarray) -> np.ndarray:
+    """Tokens, ids or strings, as integers that are equal exactly where the tokens are."""
+    return np.unique(np.asarray(tokens), return_inverse=True)[1].reshape(-1)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One behaviour on some prompts.
+
+    ``score`` and ``chance`` are [prompt, layer, head], NaN where a prompt cannot test the
+    behaviour; ``rows`` the number of eligible query rows [prompt].
+    """
+
+    score: np.ndarray
+    chance: np.ndarray
+    rows: np.ndarray
+
+    def and_then(self, more: "Measured") -> "Measured":
+        """These prompts and more, in this order."""
+        pairs = ((self.score, more.score), (self.chance, more.chance), (self.rows, more.rows))
+        return Measured(*(np.concatenate(pair) for pair in pairs))
+
+
+class Batch:
+    """Some prompts and behaviours, made ready to be scored layer by layer.
+
+    The cells of all target behaviours become the columns of one matrix, so that one product with
+    a layer's patterns scores every head on all of them.
+    """
+
+    def __init__(
+        self,
+        prompts: Sequence[Prompt],
+        chosen: Sequence[Behaviour],
+        *,
+        on_text: bool = False,
+        model: Any = None,
+        extra: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        self.prompts, self.behaviours, self.model = prompts, chosen, model
+        self.n = max(len(prompt.tokens) for prompt in prompts)
+        self.lengths = np.array([len(prompt.tokens) for prompt in prompts])
+        self.rows = {b.name: np.zeros(len(prompts), dtype=int) for b in chosen}
+        self._even_chance: dict[str, np.ndarray] = {}
+        self._names: list[str] = []
+        self._columns: list[np.ndarray] = []  # cells [prompt, query, key] and their weights
+        self._column_weights: list[np.ndarray] = []
+        for behaviour in chosen:
+            if behaviour.targets is not None:
+                self._add_targets(behaviour, on_text)
+            else:
+                assert behaviour.n_rows is not None
+                self.rows[behaviour.name] = np.array([behaviour.n_rows(p) for p in prompts])
+        for name, weights in (extra or {}).items():
+            self._add_column(name, [weights])
+        self._tensors: tuple[Any, Any] | None = None
+
+    def _add_targets(self, behaviour: Behaviour, on_text: bool) -> None:
+        """Row-averaging weights [query, key] of one behaviour on each prompt, and its chance."""
+        find = behaviour.text_targets if on_text and behaviour.text_targets else behaviour.targets
+        assert find is not None
+        weights: list[np.ndarray | None] = [None] * len(self.prompts)
+        own_chance: list[np.ndarray | None] = [None] * len(self.prompts)
+        even = np.full(len(self.prompts), np.nan)
+        for index, prompt in enumerate(self.prompts):
+            n = len(prompt.tokens)
+            codes = token_codes(prompt.tokens)
+            cells = find(codes, prompt.token_texts, prompt.spans)
+            rows = np.zeros(n, dtype=bool) if cells is None else cells.any(axis=-1)
+            if cells is None or not rows.any():
+                continue
+            n_rows = int(rows.sum())
+            self.rows[behaviour.name][index] = n_rows
+            weights[index] = cells / np.float32(n_rows)
+            even[index] = (cells.sum(-1) / np.arange(1, n + 1))[rows].mean()
+            if behaviour.chance_weights is not None:
+                own = behaviour.chance_weights(codes, prompt.token_texts, prompt.spans)
+                assert own is not None
+                own_chance[index] = own / n_rows
+        self._add_column(behaviour.name, weights)
+        if behaviour.chance_weights is None:
+            self._even_chance[behaviour.name] = even
+        else:
+            self._add_column(f"{behaviour.name} chance", own_chance)
+
+    def _add_column(self, name: str, weights: Sequence[np.ndarray | None]) -> None:
+        """Weights [query, key] of each prompt as cells and one number, which take less room."""
+        cells = np.zeros((len(self.prompts), self.n, self.n), dtype=bool)
+        values = np.zeros(len(self.prompts), dtype=np.float32)
+        for index, weight in enumerate(weights):
+            if weight is not None:
+                n = len(weight)
+                values[index] = weight.max()
+                cells[index, :n, :n] = weight > 0
+                even = (weight == weight.max()) | (weight == 0)
+                assert even.all(), f"the weights of {name} differ from cell to cell"
+        self._names.append(name)
+        self._columns.append(cells)
+        self._column_weights.append(values)
+
+    def _sums(self, pattern: Any) -> dict[str, np.ndarray]:
+        """Weighted sums of a layer's pattern [prompt, head] by column."""
+        if not self._names:
+            return {}
+        if self._tensors is None:
+            cells, weights = np.stack(self._columns, -1), np.stack(self._column_weights, -1)
+            self._columns.clear()
+            self._tensors = (
+                kernels.as_tensor(cells, like=pattern),
+                kernels.as_tensor(weights, like=pattern),
+            )
+        sums = kernels.cell_sums(pattern, *self._tensors).cpu().numpy()
+        return {name: sums[..., index] for index, name in enumerate(self._names)}
+
+    @cached_property
+    def names_after_first_block(self) -> tuple[Any, Any, np.ndarray]:
+        """The residual stream after block 0 at every name of the prompts, and the names.
+
+        Tensors [name, d_model] and [name]; an array [prompt, name] that averages over a prompt's
+        names, NaN for a prompt without any.
+        """
+        prompt, place = (
+            np.array([(i, k) for i, p in enumerate(self.prompts) for k in p.names], dtype=int)
+            .reshape(-1, 2)
+            .T
+        )
+        tokens = self.model.as_batch([p.tokens for p in self.prompts])
+        residual = logit_lens.after_first_block(self.model.network, tokens)
+        mine = (prompt == np.arange(len(self.prompts))[:, None]).astype(float)
+        with np.errstate(invalid="ignore"):
+            means = mine / mine.sum(-1, keepdims=True)
+        return residual[prompt, place], tokens[prompt, place], means
+
+    def score_layer(
+        self, layer: int, pattern: Any, value: Any = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Scores and chances [prompt, head] by behaviour of one layer's pattern (a tensor)."""
+        run = LayerRun(self, layer, pattern, value)
+        score, chance = self._sums(pattern), {}
+        for behaviour in self.behaviours:
+            name = behaviour.name
+            if layer < behaviour.first_layer:
+                nothing = np.full((len(self.prompts), pattern.shape[1]), np.nan)
+                score[name], chance[name] = nothing, nothing
+            elif behaviour.measure is not None:
+                ours, theirs = behaviour.measure(run)
+                score[name], chance[name] = _as_array(ours), _as_array(theirs)
+            elif name in self._even_chance:
+                chance[name] = np.broadcast_to(self._even_chance[name][:, None], score[name].shape)
+            else:
+                chance[name] = score.pop(f"{name} chance")
+            untested = self.rows[name][:, None] == 0
+            score[name] = np.where(untested, np.nan, score[name])
+            chance[name] = np.where(untested, np.nan, chance[name])
+        return score, chance
+
+    def mean_entropy(self, pattern: Any, first_row: int) -> np.ndarray:
+        """Mean normalised entropy of the rows from ``first_row`` on, [prompt, head]."""
+        return LayerRun(self, 0, pattern).mean_entropy(first_row).cpu().numpy()
+
+
+def _as_array(values: Any) -> np.ndarray:
+    """What a behaviour measured, a tensor or already an array, as an array."""
+    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """One layer of one batch: what a behaviour's ``measure`` may look at, and must not change.
+
+    ``pattern`` [prompt, head, query, key] and ``value`` [prompt, head, key, d_head] are tensors,
+    padded at the end to the longest prompt.
+    """
+
+    batch: Batch
+    layer: int
+    pattern: Any
+    value: Any = None
+
+    @property
+    def model(self) -> Any:
+        """The loaded model (None for patterns from elsewhere)."""
+        return self.batch.model
+
+    @property
+    def prompts(self) -> Sequence[Prompt]:
+        """The prompts of this batch."""
+        return self.batch.prompts
+
+    @cached_property
+    def tokens(self) -> Any:
+        """Token ids [prompt, position], padded."""
+        return self.model.as_batch([prompt.tokens for prompt in self.prompts])
+
+    @cached_property
+    def lengths(self) -> Any:
+        """Number of tokens of each prompt [prompt]."""
+        return self.as_tensor(self.batch.lengths)
+
+    @cached_property
+    def names_written(self) -> tuple[np.ndarray, np.ndarray]:
+        """Shares of a prompt's names that a head writes, and writes against, [prompt, head]."""
+        residual, names, means = self.batch.names_after_first_block
+        found = logit_lens.names_written(self.model.network, self.layer, residual, names)
+        writes, against = (means @ hit.cpu().numpy().astype(float) for hit in found)
+        return writes, against
+
+    def as_tensor(self, array: np.ndarray) -> Any:
+        """A numpy array as a tensor beside the pattern."""
+        return kernels.as_tensor(array, like=self.pattern)
+
+    def mean_entropy(self, first_row: int) -> Any:
+        """Mean normalised entropy of the rows from ``first_row`` on, [prompt, head]."""
+        return kernels.normalised_entropy(self.pattern, first_row, self.lengths)
+
+
+def score_patterns(
+    patterns: np.ndarray,
+    tokens: Any,
+    behaviours: Iterable[str] | str | None = None,
+    token_texts: Any = None,
+    spans: Any = None,
+) -> dict[str, np.ndarray]:
+    """Score attention patterns from anywhere on the named pattern behaviours.
+
+    Parameters
+    ----------
+    patterns : array [layer, head, query, key] of probabilities, or [batch, layer, head, query,
+        key]; causal, rows summing to 1 within 0.02. It is only read.
+    tokens : n ids or strings, compared by equality; [batch, n] for a batch.
+    behaviours : names; by default every behaviour that patterns alone can show.
+    token_texts : the tokens' texts, which punctuation needs (else NaN); strings given as
+        ``tokens`` are not taken for texts.
+    spans : for retrieval (else NaN): ``Spans``, or a mapping with key positions ``attribute`` and
+        ``others``, or just the attribute's positions; a list of them for a batch.
+
+    Returns
+    -------
+    dict from behaviour to float array [layer, head] ([batch, layer, head]): the mean over eligible
+    query rows of the attention on the behaviour's target cells (for ``diffuse``, of the normalised
+    entropy), 0 to 1; NaN where no row is eligible.
+
+    Raises
+    ------
+    HeadlabError : shapes that do not fit, rows that are no probabilities, an unknown behaviour, or
+        one that needs the model itself.
+
+    Source: measures after Olsson et al. 2022, Wang et al. 2022 and Wu et al. 2024; see each
+    behaviour's file.
+
+    >>> import numpy as np
+    >>> previous = np.eye(4, k=-1); previous[0, 0] = 1
+    >>> score_patterns(previous[None, None], [5, 6, 7, 8], "previous_token")
+    {'previous_token': array([[1.]])}
+    """
+    chosen = _pattern_behaviours(behaviours)
+    try:
+        array = np.asarray(patterns)
+    except ValueError as error:
+        raise HeadlabError(
+            "The patterns are no regular array: every head needs as many rows and columns as the "
+            "others."
+        ) from error
+    single = array.ndim == 4
+    if array.ndim not in (4, 5) or array.shape[-1] != array.shape[-2] or 0 in array.shape:
+        raise HeadlabError(
+            f"The patterns have shape {array.shape}: give [layer, head, query, key], or [batch, "
+            "layer, head, query, key], with as many keys as queries."
+        )
+    if single:
+        array, tokens = array[None], [tokens]
+        token_texts, spans = [token_texts], [spans]
+    n_prompts, n_layers, n_heads, n, _ = array.shape
+    texts = [None] * n_prompts if token_texts is None else list(token_texts)
+    marked = [None] * n_prompts if spans is None else list(spans)
+    rows = [np.ravel(row).tolist() for row in (tokens if np.iterable(tokens) else [tokens])]
+    if len(rows) != n_prompts or any(len(row) != n for row in rows):
+        raise HeadlabError(
+            f"The tokens do not fit the patterns: {n_prompts} x {n} tokens are needed, one for "
+            "each query position."
+        )
+    if len(texts) != n_prompts or any(t is not None and len(t) != n for t in texts):
+        raise HeadlabError(f"The token texts do not fit the patterns: {n} texts are needed.")
+    if len(marked) != n_prompts:
+        raise HeadlabError(f"{n_prompts} spans are needed, one for each prompt of the batch.")
+    array = _checked(array)
+    prompts = [
+        Prompt(tuple(row), None if text is None else tuple(text), _as_spans(span, n))
+        for row, text, span in zip(rows, texts, marked, strict=True)
+    ]
+    batch = Batch(prompts, chosen)
+    # layers and heads are alike here: [batch, layer x head, query, key]
+    pattern = kernels.as_tensor(array.reshape(n_prompts, n_layers * n_heads, n, n))
+    scores, _ = batch.score_layer(0, pattern)
+    shape = (n_prompts, n_layers, n_heads)
+    shaped = {b.name: scores[b.name].astype(float).reshape(shape) for b in chosen}
+    return {name: score[0] if single else score for name, score in shaped.items()}
+
+
+def _pattern_behaviours(names: Iterable[str] | str | None) -> list[Behaviour]:
+    if names is None:
+        return [b for b in behaviours().values() if not b.needs_model]
+    chosen = [get_behaviour(name) for name in ([names] if isinstance(names, str) else names)]
+    for behaviour in chosen:
+        if behaviour.needs_model:
+            raise HeadlabError(
+                f"{behaviour.title} is measured on what a head writes, so patterns alone cannot "
+                "show it: use profile_model."
+            )
+    return chosen
+
+
+def _checked(array: np.ndarray) -> np.ndarray:
+    """The patterns in float32 or float64, if they are causal probabilities."""
+    if not (np.issubdtype(array.dtype, np.floating) or np.issubdtype(array.dtype, np.integer)):
+        raise HeadlabError(f"The patterns hold {array.dtype}, not numbers: give probabilities.")
+    array = array.astype(np.float64 if array.dtype == np.float64 else np.float32, copy=False)
+    if not np.isfinite(array).all():
+        raise HeadlabError("The patterns hold values that are not finite: give probabilities.")
+    sums = array.sum(-1, dtype=np.float64)
+    worst = float(np.abs(sums - 1).max())
+    if worst > ROW_SUM_TOLERANCE + 1e-6 or array.min() < -1e-6:
+        raise HeadlabError(
+            f"The patterns are no probabilities (a row misses a sum of 1 by {worst:.3f}): give "
+            "attention after the softmax, each row summing to 1."
+        )
+    future = float(np.triu(array, 1).sum(-1).max())
+    if future > ROW_SUM_TOLERANCE:
+        raise HeadlabError(
+            f"The patterns look ahead (a row has {future:.3f} on later tokens): axes are layer, "
+            "head, query, key, and only causal attention can be scored."
+        )
+    return array
+
+
+def _as_spans(spans: Any, n: int) -> Spans | None:
+    if spans is None:
+        return None
+    if isinstance(spans, Mapping):
+        spans = Spans(tuple(spans.get("attribute", ())), tuple(spans.get("others", ())))
+    elif not isinstance(spans, Spans):
+        spans = Spans(tuple(spans))
+    if any(not 0 <= k < n for k in (*spans.attribute, *spans.others)):
+        raise HeadlabError(f"A span lies outside the text: positions run from 0 to {n - 1}.")
+    return spans

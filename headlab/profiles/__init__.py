@@ -1,0 +1,1 @@
+"""What heads do over many prompts, and how two profiles differ."""

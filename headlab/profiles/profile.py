@@ -1,0 +1,433 @@
+"""A model's profile: what is known of every head, with what the numbers are worth."""
+
+import json
+import os
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headlab.behaviours import get_behaviour
+from headlab.errors import HeadlabError
+from headlab.heads import Head
+from headlab.measuring.confidence import MIN_PROMPTS, UNCLASSIFIED, label_title
+
+SCHEMA = "headlab.profile/1"
+TOP_CAP = 8
+BY_BEHAVIOUR = ("score", "low", "high", "chance", "excess", "role_confidence")
+_AS_THEY_ARE = (
+    *("content_hash", "start_token", "start_text", "n_layers", "n_heads", "n_prompts", "n_rows"),
+    *("n_variants", "false_positives", "controls", "untested", "provenance"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """All heads of a model on all behaviours.
+
+    ``score``, ``low``, ``high``, ``chance``, ``excess`` and ``role_confidence`` map a behaviour to
+    an array [layer, head]; NaN means "cannot be measured", and ``untested`` says why. ``label``,
+    ``label_confidence``, ``stability``, ``holds_in`` and ``margin`` are [layer, head].
+    ``prompt_scores`` keeps every prompt's own scores, behaviour -> probe -> [prompt, layer, head].
+    """
+
+    model_name: str
+    content_hash: str
+    start_token: int | None
+    start_text: str | None
+    n_layers: int
+    n_heads: int
+    score: dict[str, np.ndarray]
+    low: dict[str, np.ndarray]
+    high: dict[str, np.ndarray]
+    chance: dict[str, np.ndarray]
+    excess: dict[str, np.ndarray]
+    role_confidence: dict[str, np.ndarray]
+    n_prompts: dict[str, int]
+    n_rows: dict[str, int]
+    label: np.ndarray
+    label_confidence: np.ndarray
+    stability: np.ndarray
+    holds_in: np.ndarray
+    n_variants: int
+    margin: np.ndarray
+    false_positives: dict[str, int]
+    controls: int
+    probe_scores: dict[str, dict[str, np.ndarray]]
+    evidence: dict[str, np.ndarray]
+    untested: dict[str, str]
+    prompt_scores: dict[str, dict[str, np.ndarray]] = field(repr=False)
+    provenance: dict[str, Any] = field(repr=False)
+
+    @property
+    def behaviours(self) -> tuple[str, ...]:
+        """Names of the behaviours measured, in label order."""
+        return tuple(self.score)
+
+    def value(self, behaviour: str) -> np.ndarray:
+        """What is held against the threshold, [layer, head]: excess, or the raw score."""
+        raw = get_behaviour(behaviour).scale == "raw"
+        return (self.score if raw else self.excess)[behaviour]
+
+    def roles(self, layer: int, head: int) -> list[str]:
+        """Behaviours that the head shows at least from the value on at which they are shown."""
+        return [
+            name
+            for name in self.behaviours
+            if self.value(name)[layer, head] >= get_behaviour(name).shown_from
+        ]
+
+    def tags(self, layer: int, head: int) -> list[str]:
+        """What the head does beside its label, such as "copies"."""
+        passed = [name for name in self.behaviours if self._passes(name, layer, head)]
+        tags = [(name, get_behaviour(name).tag) for name in passed]
+        return [tag for name, tag in tags if tag and name != self.label[layer, head]]
+
+    def _passes(self, behaviour: str, layer: int, head: int) -> bool:
+        return bool(self.value(behaviour)[layer, head] >= get_behaviour(behaviour).threshold)
+
+    def label_text(self, layer: int, head: int) -> str:
+        """The label with its tags: "induction · copies", "induction pattern · suppresses names"."""
+        label = str(self.label[layer, head])
+        title = self.title(layer, head).lower()
+        if self._runs_against(label, layer, head):
+            title += " pattern"
+        return " · ".join([title, *self.tags(layer, head)])
+
+    def _runs_against(self, label: str, layer: int, head: int) -> bool:
+        """Whether the head writes against what the pattern it is named after suggests."""
+        if label == UNCLASSIFIED or get_behaviour(label).targets is None:
+            return False
+        return any(
+            get_behaviour(name).contrary and self._passes(name, layer, head)
+            for name in self.behaviours
+        )
+
+    def sentence(self, layer: int, head: int) -> str:
+        """What the head does, in one sentence: "Mainly induction, also copies; rests on ..."."""
+        label = str(self.label[layer, head])
+        others = [get_behaviour(name) for name in self.roles(layer, head) if name != label]
+        also = self.tags(layer, head)
+        also += [f"shows {b.title.lower()}" for b in others if not b.does and not b.tag]
+        if label == UNCLASSIFIED:
+            main = "nothing that we have a name for"
+        else:
+            main = get_behaviour(label).does or f"mainly {self.title(layer, head).lower()}"
+        if also:
+            main += f", also {' and '.join(also)}"
+        words = "; ".join([main, *(b.does for b in others if b.does)])
+        return f"{words[0].upper()}{words[1:]}."
+
+    def similar(self, layer: int, head: int, top: int = 5) -> pd.DataFrame:
+        """The heads whose scores are most like this one's: name, similarity (1: the same), label.
+
+        Similarity is one minus the root mean square difference of the scores of all behaviours
+        measured on both heads.
+        """
+        scores = np.stack([self.score[name].reshape(-1) for name in self.behaviours])
+        index = layer * self.n_heads + head
+        with np.errstate(invalid="ignore"):
+            difference = np.sqrt(np.nanmean((scores - scores[:, [index]]) ** 2, axis=0))
+        difference[index] = np.nan
+        nearest = np.argsort(difference, kind="stable")[:top]  # NaN comes last
+        heads = [Head(*divmod(int(i), self.n_heads)) for i in nearest if i != index]
+        return pd.DataFrame(
+            {
+                "name": [str(head) for head in heads],
+                "similarity": [1 - difference[h.layer * self.n_heads + h.head] for h in heads],
+                "label": [self.label_text(*head) for head in heads],
+            }
+        )
+
+    def title(self, layer: int, head: int) -> str:
+        """The label as learners read it."""
+        return label_title(str(self.label[layer, head]))
+
+    def confidence_text(self, layer: int, head: int) -> str:
+        """The label's confidence in words: "stable 97 %, holds in 3 of 4"."""
+        stability = self.stability[layer, head]
+        if np.isnan(stability):
+            stable = f"fewer than {MIN_PROMPTS} prompts, stability unknown"
+        else:
+            stable = f"stable {'>99' if stability > 0.99 else round(100 * stability)} %"
+        if not self.n_variants:
+            return stable
+        return f"{stable}, holds in {int(self.holds_in[layer, head])} of {self.n_variants}"
+
+    def label_counts(self) -> dict[str, int]:
+        """How many heads carry each label, in label order; labels nobody carries are 0."""
+        return {name: int((self.label == name).sum()) for name in (*self.behaviours, UNCLASSIFIED)}
+
+    @property
+    def labels_text(self) -> str:
+        """The labels in a line: "5 induction, 105 first token, 13 unclassified"."""
+        counts = self.label_counts().items()
+        return ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in counts if n)
+
+    def ranking(
+        self,
+        behaviour: str,
+        top: int | None = None,
+        layers: Iterable[int] | None = None,
+        minimum: float | None = None,
+    ) -> pd.DataFrame:
+        """Heads ranked by a behaviour's score, best first; heads it could not test are left out."""
+        get_behaviour(behaviour)
+        if behaviour not in self.score:
+            raise HeadlabError(
+                f"The profile of {self.model_name} does not hold {behaviour!r}: profile it again."
+            )
+        table = self.table()
+        table = table[(table["behaviour"] == behaviour) & table["score"].notna()]
+        if layers is not None:
+            table = table[table["layer"].isin(list(layers))]
+        if minimum is not None:
+            table = table[table["score"] >= minimum]
+        table = table.sort_values("score", ascending=False, kind="stable").head(top)
+        names = [str(Head(row.layer, row.head)) for row in table.itertuples()]
+        table.insert(0, "name", names)
+        return table.drop(columns="behaviour").reset_index(drop=True)
+
+    def table(self) -> pd.DataFrame:
+        """Tidy table, one row for each head and behaviour."""
+        columns = ("score", "low", "high", "chance", "excess", "role_confidence")
+        layer, head = np.indices((self.n_layers, self.n_heads)).reshape(2, -1)
+        parts = [
+            pd.DataFrame(
+                {"layer": layer, "head": head, "behaviour": name}
+                | {column: getattr(self, column)[name].reshape(-1) for column in columns}
+                | {"n_prompts": self.n_prompts[name], "n_rows": self.n_rows[name]}
+            )
+            for name in self.behaviours
+        ]
+        return pd.concat(parts, ignore_index=True)
+
+    def heads_table(self) -> pd.DataFrame:
+        """One row for each head: label, confidence, stability, variants, margin, roles, tags."""
+        layer, head = np.indices((self.n_layers, self.n_heads)).reshape(2, -1)
+        columns = ("label", "label_confidence", "stability", "holds_in", "margin")
+        return pd.DataFrame(
+            {"name": [str(Head(int(a), int(b))) for a, b in zip(layer, head, strict=True)]}
+            | {"layer": layer, "head": head}
+            | {column: getattr(self, column).reshape(-1) for column in columns}
+            | {"roles": [self.roles(a, b) for a, b in zip(layer, head, strict=True)]}
+            | {"tags": [self.tags(a, b) for a, b in zip(layer, head, strict=True)]}
+        )
+
+    @cached_property
+    def top_heads(self) -> dict[str, list[dict[str, Any]]]:
+        """Per behaviour at most 8 heads that show it, from several layers where possible.
+
+        Heads past the threshold come first. Where they all lie in one layer, the best head of each
+        other layer above the lower threshold is added.
+        """
+        found: dict[str, list[dict[str, Any]]] = {}
+        for name in self.behaviours:
+            behaviour, value = get_behaviour(name), self.value(name)
+            lower = min(behaviour.shown_from, behaviour.threshold * 0.625)
+            filled = np.where(np.isnan(value), -np.inf, value)
+            order = np.argsort(-filled, axis=None, kind="stable")
+            ranked = [Head(*map(int, np.unravel_index(i, value.shape))) for i in order]
+            chosen = [head for head in ranked if filled[head] >= behaviour.threshold]
+            best_of_layer = {head.layer: head for head in reversed(ranked)}
+            if len({head.layer for head in chosen}) == 1:
+                others = [
+                    head
+                    for layer, head in best_of_layer.items()
+                    if layer != chosen[0].layer and filled[head] >= lower
+                ]
+                others.sort(key=lambda head: -filled[head])
+                chosen = chosen[: max(1, TOP_CAP - len(others))] + others
+            found[name] = [
+                {"head": str(head), "score": round(float(self.score[name][head]), 4)}
+                for head in chosen[:TOP_CAP]
+            ]
+        return found
+
+    def save(self, path: str | Path) -> None:
+        """Write the profile as JSON, schema ``headlab.profile/1``."""
+        path = Path(path)
+        # under a name of its own first: whoever reads meanwhile finds a whole profile or none
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(self.to_dict(), allow_nan=False), encoding="utf-8")
+            temporary.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise HeadlabError(
+                f"{path} cannot be written ({error.strerror}): choose another place."
+            ) from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """The profile as JSON types; NaN becomes null."""
+        arrays = {
+            name: _plain(getattr(self, name), 6)
+            for name in (*BY_BEHAVIOUR, "label_confidence", "stability", "margin", "evidence")
+        }
+        return {
+            "schema": SCHEMA,
+            "model": self.model_name,
+            "content_hash": self.content_hash,
+            "start_token": self.start_token,
+            "start_text": self.start_text,
+            "n_layers": self.n_layers,
+            "n_heads": self.n_heads,
+            "provenance": self.provenance,
+            **arrays,
+            "n_prompts": self.n_prompts,
+            "n_rows": self.n_rows,
+            "label": self.label.tolist(),
+            "holds_in": self.holds_in.tolist(),
+            "n_variants": self.n_variants,
+            "top_heads": self.top_heads,
+            "false_positives": self.false_positives,
+            "controls": self.controls,
+            "untested": self.untested,
+            "probe_scores": _plain(self.probe_scores, 6),
+            "prompt_scores": _plain(self.prompt_scores, 4),
+        }
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Profile":
+        """Read a profile written by :meth:`save`."""
+        try:
+            data = json.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise HeadlabError(
+                f"{path} cannot be read ({error.strerror}): check the path."
+            ) from error
+        except (ValueError, RecursionError) as error:
+            raise HeadlabError(f"{path} is damaged: make the profile again.") from error
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_json(cls, source: bytes | str) -> "Profile":
+        """A profile from the bytes of a file that was handed in."""
+        try:
+            data = json.loads(source)
+        except (ValueError, RecursionError) as error:
+            raise HeadlabError(
+                "This file is no JSON: hand in a profile as `python -m headlab profile --out` or "
+                "the Rankings page writes it."
+            ) from error
+        return cls.from_dict(data)
+
+    @classmethod
+    def from_dict(cls, data: Any) -> "Profile":
+        """A profile from its JSON types; a sentence for anything that is none."""
+        schema = data.get("schema") if isinstance(data, dict) else None
+        if schema != SCHEMA:
+            raise HeadlabError(
+                f"This is no profile that this version reads (its schema is {_short(schema)}, not "
+                f"{SCHEMA!r}): make it again with `python -m headlab profile`."
+            )
+        try:
+            shape = (data["n_layers"], data["n_heads"])
+            fields: dict[str, Any] = {name: data[name] for name in _AS_THEY_ARE}
+            fields["provenance"] = dict(data["provenance"])
+            for name in BY_BEHAVIOUR:
+                fields[name] = {key: _array(value, shape) for key, value in data[name].items()}
+            for name in fields["score"]:
+                get_behaviour(name)
+            for name in ("n_prompts", "n_rows"):
+                fields[name] = {key: int(data[name][key]) for key in fields["score"]}
+            for name in ("label_confidence", "stability", "margin", "holds_in"):
+                fields[name] = _array(data[name], shape)
+            fields["label"] = np.array(data["label"], dtype=str).reshape(shape)
+            fields["evidence"] = {key: _array(value) for key, value in data["evidence"].items()}
+            for name in ("probe_scores", "prompt_scores"):
+                fields[name] = {
+                    key: {probe: _array(value) for probe, value in by_probe.items()}
+                    for key, by_probe in data[name].items()
+                }
+            profile = cls(model_name=data["model"], **fields)
+            _check_facts(profile)
+            _check_figures(profile)
+            return profile
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise HeadlabError(
+                "The profile is incomplete or was changed by hand "
+                f"({_short(error)}): make it again."
+            ) from error
+
+
+def _check_facts(profile: Profile) -> None:
+    """Raise ValueError for facts of the wrong kind; they end up in sentences and links."""
+    texts = [profile.model_name, profile.content_hash, profile.start_text or ""]
+    texts += [*profile.untested, *profile.untested.values()]
+    counts = [profile.n_variants, profile.controls, profile.start_token or 0]
+    for numbers in (profile.n_prompts, profile.n_rows, profile.false_positives):
+        counts += numbers.values()
+    if not all(isinstance(text, str) and len(text) <= 1_000 for text in texts):
+        raise ValueError("a name is no text, or very long")
+    if not all(isinstance(count, int) and count >= 0 for count in counts):
+        raise ValueError("a number that counts something is none")
+    if (profile.start_token is None) != (profile.start_text is None):
+        raise ValueError("the start token has an id or a text, not both")
+
+
+def _check_figures(profile: Profile) -> None:
+    """Raise ValueError for figures that do not belong to each other, or could not be measured."""
+    shape = (profile.n_layers, profile.n_heads)
+    for name, score in profile.score.items():
+        shares = [score, profile.low[name], profile.high[name], profile.role_confidence[name]]
+        if any((figures < -1e-5).any() or (figures > 1 + 1e-5).any() for figures in shares):
+            raise ValueError(f"a figure of {name} is no share")
+        means = np.stack(list(profile.probe_scores[name].values()))
+        if not np.isclose(means, score, atol=1e-5, equal_nan=True).any(axis=0).all():
+            raise ValueError(f"scores of {name} are not those of its probes")
+        for probe, scores in profile.prompt_scores.get(name, {}).items():
+            if scores.ndim != 3 or scores.shape[1:] != shape:
+                raise ValueError(f"the scores of {name} on {probe} have the wrong shape")
+            kept = np.isfinite(scores)
+            sums, counts = np.where(kept, scores, 0).sum(axis=0), kept.sum(axis=0)
+            mean = np.divide(sums, counts, out=np.full(shape, np.nan), where=counts > 0)
+            if not np.allclose(mean, profile.probe_scores[name][probe], atol=1e-4, equal_nan=True):
+                raise ValueError(f"scores of {name} on {probe} are not those of its prompts")
+    _check_labels(profile)
+
+
+def _check_labels(profile: Profile) -> None:
+    """Raise ValueError for labels that do not follow from the scores by the profile's thresholds.
+
+    A value that lies on its threshold may have been rounded to either side of it.
+    """
+    passed, near = [], np.zeros(profile.label.shape, dtype=bool)
+    for name, rule in profile.provenance["thresholds"].items():
+        value = (profile.score if rule["scale"] == "raw" else profile.excess)[name]
+        passed.append(value >= rule["threshold"])
+        near |= np.isclose(value, rule["threshold"], atol=1e-5)
+    expected = np.select(passed, list(profile.provenance["thresholds"]), UNCLASSIFIED)
+    wrong = (profile.label != expected) & ~near
+    if wrong.any():
+        head = Head(*map(int, np.argwhere(wrong)[0]))
+        raise ValueError(f"the label of {head} is not what its scores give")
+
+
+def _short(value: Any) -> str:
+    """What somebody else's file holds, cut to what fits a sentence."""
+    words = str(value) if isinstance(value, Exception) else repr(value)
+    return words if len(words) <= 200 else f"{words[:200]}…"
+
+
+def _plain(value: Any, digits: int) -> Any:
+    """Arrays, and dicts of them, as nested lists of rounded numbers and None for NaN."""
+    if isinstance(value, dict):
+        return {key: _plain(item, digits) for key, item in value.items()}
+    rounded = np.round(np.asarray(value, dtype=float), digits)
+    plain = np.array(rounded, dtype=object)
+    plain[np.isnan(rounded)] = None
+    return plain.tolist()
+
+
+def _array(value: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    array = np.array(value, dtype=float)
+    return array if shape is None else array.reshape(shape)

@@ -1,0 +1,477 @@
+"""Profiling a model: run the probes, resample, vary, and compare with random weights.
+
+Profiles are kept under the model's content hash in the folder named by ``HEADLAB_CACHE``, else in
+the platform's cache folder; a model folder may carry its own as ``profile*.json``.
+"""
+
+import hashlib
+import json
+import math
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headlab import log, settings
+from headlab.__version__ import __version__
+from headlab.behaviours import Behaviour, Prompt, behaviours
+from headlab.errors import HeadlabError
+from headlab.measuring import confidence, probes
+from headlab.measuring.scoring import Batch, Measured
+from headlab.models.attention import Tap, run
+from headlab.models.loading import LoadedModel
+from headlab.models.tokens import StartToken, resolve_start_token, token_text
+from headlab.models.weights import has_weights
+from headlab.profiles.profile import BY_BEHAVIOUR, SCHEMA, Profile
+
+BATCH_SIZE = 16
+SEED = 0
+STAGES = (0.1, 0.4, 1.0)  # shares of every probe after which labels are known, then known better
+
+Progress = Callable[[float, str], None]
+Partial = Callable[[float, Profile], None]
+Measurements = dict[str, dict[str, Measured]]  # behaviour -> probe -> measured
+
+
+class Work:
+    """How much of the work is done, in tokens measured, and how long the rest will take."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self.total, self.progress = total, progress
+        self.done, self.what = 0, ""
+        self.begin = time.monotonic()
+
+    def start(self, what: str) -> None:
+        """Say what is being done from now on."""
+        self.what = what
+        self._report()
+
+    def did(self, n_tokens: int) -> None:
+        """Count tokens that have been measured."""
+        self.done += n_tokens
+        self._report()
+
+    def _report(self) -> None:
+        if self.progress is not None:
+            share = min(self.done / self.total, 1.0)
+            left = time_left(time.monotonic() - self.begin, share)
+            self.progress(share, f"{self.what}, {left}" if left else self.what)
+
+
+def time_left(elapsed: float, share: float) -> str:
+    """The time left in words, from the seconds elapsed and the share done; "" while unknown.
+
+    >>> time_left(30, 0.5), time_left(60, 0.1), time_left(0.1, 0.5)
+    ('about 30 s left', 'about 9 min left', '')
+    """
+    if elapsed < 2 or not 0.02 <= share < 1:
+        return ""
+    seconds = elapsed * (1 - share) / share
+    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"
+
+
+def _n_tokens(prompts: Iterable[Prompt]) -> int:
+    return sum(len(prompt.tokens) for prompt in prompts)
+
+
+def measure(
+    model: LoadedModel,
+    prompts: Mapping[str, Sequence[Prompt]],
+    chosen: Sequence[Behaviour],
+    did: Callable[[int], None] | None = None,
+) -> Measurements:
+    """Every head on the chosen behaviours, one forward pass for each prompt.
+
+    One layer of attention exists at a time; scores of [prompt, layer, head] are what is kept.
+    ``did`` is called with each batch's number of tokens when they are measured.
+    """
+    measured: Measurements = {behaviour.name: {} for behaviour in chosen}
+    for probe, sequences in prompts.items():
+        here = [behaviour for behaviour in chosen if probe in behaviour.probes]
+        if here and sequences:
+            for name, result in _measure_probe(model, sequences, here, did).items():
+                measured[name][probe] = result
+    return measured
+
+
+def measure_in_stages(
+    model: LoadedModel,
+    prompts: Mapping[str, Sequence[Prompt]],
+    chosen: Sequence[Behaviour],
+    did: Callable[[int], None] | None = None,
+) -> Iterator[tuple[float, Measurements]]:
+    """The same in ``STAGES``: each share of the prompts, and what they and all before them gave."""
+    measured: Measurements = {behaviour.name: {} for behaviour in chosen}
+    before = 0.0
+    for share in STAGES:
+        piece = {
+            probe: sequences[math.ceil(before * len(sequences)) : math.ceil(share * len(sequences))]
+            for probe, sequences in prompts.items()
+        }
+        for name, by_probe in measure(model, piece, chosen, did).items():
+            for probe, new in by_probe.items():
+                known = measured[name].get(probe)
+                measured[name][probe] = new if known is None else known.and_then(new)
+        before = share
+        yield share, measured
+
+
+def _measure_probe(
+    model: LoadedModel,
+    prompts: Sequence[Prompt],
+    chosen: Sequence[Behaviour],
+    did: Callable[[int], None] | None,
+) -> dict[str, Measured]:
+    shape = (len(prompts), model.n_layers, model.n_heads)
+    score = {b.name: np.full(shape, np.nan) for b in chosen}
+    chance = {b.name: np.full(shape, np.nan) for b in chosen}
+    rows = {b.name: np.zeros(len(prompts), dtype=int) for b in chosen}
+    # prompts of one length together, so that little of a batch is padding
+    by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index].tokens))
+    for begin in range(0, len(by_length), BATCH_SIZE):
+        indices = by_length[begin : begin + BATCH_SIZE]
+        batch = Batch([prompts[index] for index in indices], chosen, model=model)
+
+        def read(layer, pattern, value, batch=batch, indices=indices):
+            scores, chances = batch.score_layer(layer, pattern, value)
+            for behaviour in chosen:
+                score[behaviour.name][indices, layer] = scores[behaviour.name]
+                chance[behaviour.name][indices, layer] = chances[behaviour.name]
+
+        tokens = model.as_batch([prompt.tokens for prompt in batch.prompts])
+        run(model.network, tokens, Tap(read=read, last_layer=model.n_layers - 1))
+        for behaviour in chosen:
+            rows[behaviour.name][indices] = batch.rows[behaviour.name]
+        if did is not None:
+            did(_n_tokens(batch.prompts))
+    return {b.name: Measured(score[b.name], chance[b.name], rows[b.name]) for b in chosen}
+
+
+@dataclass(frozen=True)
+class _Resampled:
+    """One behaviour under each resample, [resample, layer, head]: the lower of its probes."""
+
+    score: np.ndarray
+    chance: np.ndarray
+
+    def on_scale(self, behaviour: Behaviour) -> np.ndarray:
+        return confidence.on_scale(behaviour, self.score, self.chance)
+
+
+def _combine(
+    behaviour: Behaviour, by_probe: Mapping[str, Measured], weights: Mapping[str, np.ndarray]
+) -> _Resampled:
+    """Weighted means of a behaviour; of several probes, the one on which the head does worse."""
+    means = [confidence.weighted_means(m, weights[probe]) for probe, m in by_probe.items()]
+    score, chance = means[0]
+    for other_score, other_chance in means[1:]:
+        ours = confidence.on_scale(behaviour, score, chance)
+        theirs = confidence.on_scale(behaviour, other_score, other_chance)
+        lower = (theirs < ours) | np.isnan(theirs)
+        score = np.where(lower, other_score, score)
+        chance = np.where(lower, other_chance, chance)
+    return _Resampled(score, chance)
+
+
+def _labels(measured: Measurements, order: Mapping[str, Behaviour]) -> np.ndarray:
+    """Label indices [layer, head] from all prompts counted once."""
+    return confidence.decide_labels(
+        {
+            name: _combine(b, measured[name], _once(measured[name])).on_scale(b)[0]
+            for name, b in order.items()
+        },
+        order,
+    )
+
+
+def _once(by_probe: Mapping[str, Measured]) -> dict[str, np.ndarray]:
+    """Weights that count every prompt once."""
+    return {probe: np.ones((1, len(m.rows))) for probe, m in by_probe.items()}
+
+
+def profile_model(
+    model: LoadedModel,
+    *,
+    start_token: StartToken = "model",
+    variants: bool = True,
+    controls: int = 3,
+    progress: Progress | None = None,
+    partial: Partial | None = None,
+    cache: bool = True,
+) -> Profile:
+    """Score every head on every behaviour, with intervals, labels and confidences.
+
+    Parameters
+    ----------
+    start_token : "model" for the model's own policy, a token id, or None for no start token.
+    variants : also measure the four variants that a label must hold in (start token toggled,
+        second sentence set, short texts, long texts).
+    controls : number of random-weight models of the same shape whose specific labels are counted
+        as false positives.
+    progress : called with the share done, 0 to 1, and what is being done and how long the rest
+        will take.
+    partial : called with a share of the probes and the profile that they give, before any variant
+        or control: after a tenth, after more, and after all of them.
+    cache : take a profile of the same content from the cache folder, and keep this one there.
+
+    Returns
+    -------
+    Profile. Its scores are means over seeded, versioned probes (``headlab.measuring.probes``).
+    """
+    start = resolve_start_token(model, start_token)
+    order = behaviours()
+    key = _cache_key(model, start, variants, controls, order)
+    if cache and (kept := _kept(model, key)) is not None:
+        return kept
+
+    prompts = probes.probe_prompts(model, start)
+    replaced = probes.variant_prompts(model, start) if variants else {}
+    untested = _untested(model, order, prompts)
+    order = {name: b for name, b in order.items() if name not in untested}
+    chosen = list(order.values())
+    evident = {b.evidence: prompts[b.probes[0]] for b in chosen if b.evidence is not None}
+    sets = [prompts] * (1 + controls) + list(replaced.values())
+    all_prompts = [p for by_probe in sets for probe in by_probe.values() for p in probe]
+    all_prompts += [p for sequences in evident.values() for p in sequences]
+    work = Work(_n_tokens(all_prompts), progress)
+
+    def as_profile(statistics: _Statistics, **checks: Any) -> Profile:
+        return _as_profile(model, key, start, order, untested, statistics, **checks)
+
+    work.start("measuring the probes")
+    for share, measured in measure_in_stages(model, prompts, chosen, work.did):
+        if share == 1 or partial is not None:
+            statistics = _statistics(measured, order)
+        if partial is not None:
+            partial(share, as_profile(statistics))
+    evidence: dict[str, np.ndarray] = {}
+    for find, sequences in evident.items():
+        evidence |= find(model, sequences)
+        work.did(_n_tokens(sequences))
+
+    label = statistics.label
+    holds_in = np.zeros(label.shape, dtype=int)
+    for name, changed in replaced.items():
+        work.start(f"variant: {name}")
+        again = measure(model, changed, chosen, work.did)
+        merged = {name: measured[name] | again[name] for name in measured}
+        holds_in += _labels(merged, order) == label
+
+    false_positives = dict.fromkeys((b.name for b in chosen if not b.resting), 0)
+    for seed in range(controls):
+        work.start(f"random weights {seed + 1} of {controls}")
+        control = model.with_random_weights(seed)
+        found = _labels(measure(control, prompts, chosen, work.did), order)
+        for name in false_positives:
+            false_positives[name] += int((found == list(order).index(name)).sum())
+
+    profile = as_profile(
+        statistics,
+        holds_in=holds_in,
+        n_variants=len(replaced),
+        false_positives=false_positives,
+        controls=controls,
+        evidence=evidence,
+    )
+    if cache:
+        _keep(profile, key)
+    work.start("done")
+    return profile
+
+
+def _untested(
+    model: LoadedModel,
+    order: Mapping[str, Behaviour],
+    prompts: Mapping[str, Sequence[Prompt]],
+) -> dict[str, str]:
+    """The behaviours that this model cannot be tested on, and why."""
+    untested = {}
+    for behaviour in order.values():
+        if behaviour.needs_model and not has_weights(model.network):
+            untested[behaviour.name] = "headlab cannot yet read this architecture's weights"
+        elif model.n_layers <= behaviour.first_layer:
+            untested[behaviour.name] = "it needs a model of more layers"
+        elif empty := [probe for probe in behaviour.probes if not prompts[probe]]:
+            untested[behaviour.name] = probes.missing(model, empty[0])
+    return untested
+
+
+def _as_profile(
+    model: LoadedModel,
+    key: str,
+    start: int | None,
+    order: Mapping[str, Behaviour],
+    untested: Mapping[str, str],
+    statistics: "_Statistics",
+    holds_in: np.ndarray | None = None,
+    n_variants: int = 0,
+    false_positives: Mapping[str, int] | None = None,
+    controls: int = 0,
+    evidence: Mapping[str, np.ndarray] | None = None,
+) -> Profile:
+    """What has been measured as a profile; without the last five nothing was checked yet."""
+    label, stability = statistics.label, statistics.stability
+    holds_in = np.zeros(label.shape, dtype=int) if holds_in is None else holds_in
+    return Profile(
+        model_name=model.name,
+        content_hash=model.content_hash,
+        start_token=start,
+        start_text=None if start is None else token_text(model, start),
+        n_layers=model.n_layers,
+        n_heads=model.n_heads,
+        **statistics.figures,
+        label=confidence.label_names(label, order),
+        label_confidence=np.minimum(stability, holds_in / n_variants) if n_variants else stability,
+        stability=stability,
+        holds_in=holds_in,
+        n_variants=n_variants,
+        false_positives=dict(false_positives or {}),
+        controls=controls,
+        evidence=dict(evidence or {}),
+        untested=dict(untested),
+        provenance=_provenance(model, key, order),
+    )
+
+
+def kept_profile(model: LoadedModel, *, start_token: StartToken = "model") -> Profile | None:
+    """The profile that :func:`profile_model` would find ready, or None: nothing is measured."""
+    start = resolve_start_token(model, start_token)
+    return _kept(model, _cache_key(model, start, True, 3, behaviours()))
+
+
+@dataclass(frozen=True)
+class _Statistics:
+    """What resampling gives: a profile's figures, label indices and stability [layer, head]."""
+
+    figures: dict[str, Any]
+    label: np.ndarray
+    stability: np.ndarray
+
+
+def _statistics(measured: Measurements, order: Mapping[str, Behaviour]) -> _Statistics:
+    n_prompts = {
+        probe: len(m.rows) for by_probe in measured.values() for probe, m in by_probe.items()
+    }
+    draws = {probe: confidence.bootstrap_weights(n, SEED) for probe, n in n_prompts.items()}
+    figures: dict[str, Any] = {
+        name: {} for name in (*BY_BEHAVIOUR, "n_prompts", "n_rows", "probe_scores")
+    }
+    values, resampled_values = {}, {}
+    for name, behaviour in order.items():
+        by_probe = measured[name]
+        plain = _combine(behaviour, by_probe, _once(by_probe))
+        resampled = _combine(behaviour, by_probe, draws)
+        score, chance = plain.score[0], plain.chance[0]
+        figures["score"][name], figures["chance"][name] = score, chance
+        figures["excess"][name] = confidence.excess(score, chance)
+        tested = ~np.isnan(score)
+        bounds = np.full((2, *score.shape), np.nan)
+        if tested.any():
+            bounds[:, tested] = np.nanpercentile(
+                resampled.score[:, tested], confidence.INTERVAL, axis=0
+            )
+        figures["low"][name], figures["high"][name] = bounds
+        values[name] = plain.on_scale(behaviour)[0]
+        resampled_values[name] = resampled.on_scale(behaviour)
+        passes = (resampled_values[name] >= behaviour.threshold).mean(axis=0)
+        figures["role_confidence"][name] = np.where(tested, passes, np.nan)
+        figures["n_prompts"][name] = sum(int((m.rows > 0).sum()) for m in by_probe.values())
+        figures["n_rows"][name] = sum(int(m.rows.sum()) for m in by_probe.values())
+        figures["probe_scores"][name] = {
+            probe: confidence.weighted_means(m, np.ones((1, len(m.rows))))[0][0]
+            for probe, m in by_probe.items()
+        }
+    label = confidence.decide_labels(values, order)
+    figures["margin"] = confidence.margins(values, label, order)
+    figures["prompt_scores"] = {
+        name: {probe: m.score for probe, m in by_probe.items()}
+        for name, by_probe in measured.items()
+    }
+    stability = (confidence.decide_labels(resampled_values, order) == label).mean(axis=0)
+    few = [n_prompts[b.probes[0]] < confidence.MIN_PROMPTS for b in order.values()]
+    stability[np.array([*few, any(few)])[label]] = np.nan
+    return _Statistics(figures, label, stability)
+
+
+def _provenance(model: LoadedModel, key: str, order: Mapping[str, Behaviour]) -> dict[str, Any]:
+    packages = ("torch", "transformers", "numpy")
+    return {
+        "key": key,
+        "seed": SEED,
+        "probe_version": probes.VERSION,
+        "resamples": confidence.N_RESAMPLES,
+        "dtype": str(model.network.dtype).removeprefix("torch."),
+        "device": model.device.type,
+        "thresholds": _thresholds(order),
+        "versions": {
+            "headlab": __version__,
+            "python": platform.python_version(),
+            **{package: version(package) for package in packages},
+        },
+    }
+
+
+def _thresholds(order: Mapping[str, Behaviour]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"threshold": b.threshold, "scale": b.scale, "shown_from": b.shown_from}
+        for name, b in order.items()
+    }
+
+
+def _cache_key(
+    model: LoadedModel,
+    start: int | None,
+    variants: bool,
+    controls: int,
+    order: Mapping[str, Behaviour],
+) -> str:
+    """Everything that a profile's figures depend on, hashed."""
+    facts = [
+        *(SCHEMA, model.content_hash, str(model.network.dtype), start, variants, controls),
+        *(SEED, probes.VERSION, confidence.N_RESAMPLES, _thresholds(order)),
+    ]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def cache_folder() -> Path:
+    """Where profiles are kept: ``HEADLAB_CACHE``, else the platform's cache folder."""
+    if (named := settings.cache()) is not None:
+        return named
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "headlab"
+
+
+def _kept(model: LoadedModel, key: str) -> Profile | None:
+    """The kept profile with this key; a damaged or foreign file counts as none."""
+    places = [cache_folder() / "profiles" / f"{key}.json"]
+    if model.folder is not None:
+        places += sorted(model.folder.glob("profile*.json"))
+    for place in places:
+        if place.is_file():
+            try:
+                profile = Profile.load(place)
+            except HeadlabError:
+                continue
+            if profile.provenance.get("key") == key:
+                return profile
+    return None
+
+
+def _keep(profile: Profile, key: str) -> None:
+    """Keep a profile in the cache folder, where that can be written; it is only a cache."""
+    try:
+        profile.save(cache_folder() / "profiles" / f"{key}.json")
+    except HeadlabError as error:
+        log.LOG.warning(f"the profile is not kept for next time: {error}")

@@ -1,0 +1,1 @@
+"""What pages share: results, queue, address, session."""

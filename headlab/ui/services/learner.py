@@ -1,0 +1,82 @@
+"""The learner's side of the exercises: their record, and the model as exercises see it.
+
+The record is kept as JSON in the session and by the browser, nowhere else.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import streamlit as st
+
+from headlab.errors import HeadlabError
+from headlab.exercises import Entry, MeasurementContext, Record, Sheet, parse_record, read_sheet
+from headlab.measuring.reading import read_text
+from headlab.models.tokens import resolve_start_token
+from headlab.ui.services.results import ChosenText, get_model, get_profile, get_removal, shared
+from headlab.ui.services.second import has_second, second_profile
+from headlab.ui.services.state import Selection
+
+RECORD = "record"
+_PARSED = "record as an object"
+_TRIED = "sheet to try"
+
+
+def get_record() -> Record:
+    """The learner's record; a new one where there is none or the browser's copy is damaged."""
+    source = st.session_state.get(RECORD) or ""
+    kept, record = st.session_state.get(_PARSED, (None, None))
+    if record is None or kept != source:
+        try:
+            record = parse_record(source) if source else Record.new()
+        except HeadlabError as error:
+            st.warning(f"{error} A new record is begun.")
+            record = Record.new()
+        st.session_state[_PARSED] = (source, record)
+    return record
+
+
+def keep_record(record: Record) -> None:
+    """Keep this state of the record."""
+    source = record.to_json()
+    st.session_state[RECORD] = source
+    st.session_state[_PARSED] = (source, record)
+
+
+def keep_entry(entry: Entry) -> None:
+    """Keep a step's new state in the record."""
+    keep_record(get_record().with_entry(entry))
+
+
+def get_lab(selection: Selection, sheet: Sheet | None = None) -> MeasurementContext:
+    """The selected model with readings and profile that learners share.
+
+    For a ``sheet`` that compares two models the second one stands beside it, if one is chosen.
+    """
+    model = get_model(selection.model)
+    start = resolve_start_token(model, "model" if selection.start_token else None)
+    lab = MeasurementContext.of(model, start)
+    if sheet is not None and sheet.needs_second and has_second(selection):
+        lab = lab.beside(second_profile(selection))
+    return replace(
+        lab,
+        reading=lambda text: shared(
+            ("all layers", model.content_hash, text, start),
+            lambda: read_text(model, text.words, start_token=start, entities=text.facts or None),
+        ),
+        profile=partial(get_profile, selection),
+        removal=lambda text, heads, token: get_removal(
+            replace(selection, removed=heads), ChosenText(text.words), "mean", token
+        ),
+    )
+
+
+def try_sheet(source: bytes, name: str) -> Sheet:
+    """A teacher's own sheet, held for this session only."""
+    sheet = read_sheet(source, name)
+    st.session_state[_TRIED] = sheet
+    return sheet
+
+
+def tried_sheet() -> Sheet | None:
+    """The sheet that was handed in to be tried, if any."""
+    return st.session_state.get(_TRIED)

@@ -1,0 +1,388 @@
+"""What pages share: two models at most, and a result cache of readings, pictures and profiles.
+
+The result cache is bounded in entries, bytes and time (``queue.py``). What lies in it is keyed by
+what it was made from, text included: a learner's own text can be found only by who has the same
+text.
+"""
+
+import gc
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from headlab import log, settings
+from headlab.behaviours import Spans
+from headlab.evidence.ladder import Removals, removals
+from headlab.evidence.verify import Comparison, verify_model
+from headlab.heads import Head
+from headlab.interventions import (
+    Attribution,
+    Intervention,
+    Patching,
+    Reference,
+    Sweep,
+    ablate,
+    ablation_sweep,
+    attribute,
+    mean_reference,
+    patch,
+)
+from headlab.interventions.base import Progress
+from headlab.interventions.patching import Direction
+from headlab.interventions.replacing import Mode
+from headlab.measuring.pictures import Pictures, draw_pictures
+from headlab.measuring.reading import Reading, read_text
+from headlab.models.circuits import Written, eigenvalue_copying, written_tokens
+from headlab.models.loading import LoadedModel, load_model
+from headlab.models.tokens import StartToken
+from headlab.profiles.profile import Profile
+from headlab.profiles.profiling import kept_profile, profile_model
+from headlab.ui.services.queue import ModelQueue, ResultCache, Tell
+from headlab.ui.services.state import Selection
+
+MODEL_QUEUE = ModelQueue()
+MODELS = 2  # held at once: mini and one more, or the two that are compared
+
+
+@dataclass(frozen=True)
+class ChosenText:
+    """A text with what is asked in it: facts of a guided text, or spans a learner has marked."""
+
+    text: str
+    facts: tuple[tuple[str, str], ...] = ()
+    spans: Spans | None = None
+
+
+@st.cache_resource(max_entries=MODELS, show_spinner="Opening the model …")
+def _opened(name: str, stamp: int) -> LoadedModel:
+    with MODEL_QUEUE.turn():
+        gc.collect()  # a model that was let go before
+        model = load_model(name)
+        _ = model.content_hash  # worked out once, here
+    log.event("model opened", layers=model.n_layers, heads=model.n_heads, device=model.device.type)
+    return model
+
+
+def get_model(name: str) -> LoadedModel:
+    """The loaded model, shared by all learners; the two last used are held."""
+    return _opened(name, stamp(name))
+
+
+def unload_models() -> None:
+    """Close all models: for who opens one that may not fit beside them."""
+    _opened.clear()
+
+
+def stamp(name: str) -> int:
+    """When the newest file of a model's folder was written: a folder may be trained into again."""
+    folder = Path(name)
+    files = folder.iterdir() if folder.is_dir() else ()
+    return max((file.stat().st_mtime_ns for file in files), default=0)
+
+
+@st.cache_resource(show_spinner=False)
+def result_cache() -> ResultCache:
+    """What learners share beside the models; one for the whole server."""
+    return ResultCache(MODEL_QUEUE, settings.memory())
+
+
+def shared(key: Hashable, make: Callable[[], Any], what: str = "Reading the text …") -> Any:
+    """What ``make`` gives, made once for all learners who ask for ``key``, in its turn.
+
+    ``key`` names everything that the result depends on, the model's content hash included.
+    """
+    found = result_cache().find(key)
+    if found is not None:
+        result_cache().hits += 1
+        return found
+    with st.spinner(what), wait_shown() as tell:
+        return result_cache().get(key, make, tell)
+
+
+def shared_with_bar(key: Hashable, make: Callable[[Progress], Any], words: str) -> Any:
+    """The same for work that takes long: a bar moves, and all who wait for the model go first."""
+    bar = st.empty()
+
+    def progress(done: float, what: str) -> None:
+        bar.progress(done, text=f"{words}: {what}")
+        MODEL_QUEUE.give_way()
+
+    try:
+        return shared(key, lambda: make(progress), f"{words} …")
+    finally:
+        bar.empty()
+
+
+@contextmanager
+def wait_shown() -> Iterator[Tell]:
+    """Tells a learner who waits for longer than a second how many are ahead."""
+    place = None
+
+    def tell(ahead: int) -> None:
+        nonlocal place
+        place = place or st.empty()
+        if ahead > 1:
+            place.info(f"Waiting for the model: {ahead} others are ahead of you.")
+        elif ahead == 1:
+            place.info("Waiting for the model: one other is ahead of you.")
+        else:
+            place.info("Waiting for the model: somebody else has asked for the same just now.")
+
+    try:
+        yield tell
+    finally:
+        if place is not None:
+            place.empty()
+
+
+def _policy(start_token: bool) -> StartToken:
+    return "model" if start_token else None
+
+
+def get_reading(selection: Selection, chosen: ChosenText) -> Reading:
+    """Scores and hints of every head on a text, no patterns; learners who read the same share it.
+
+    Patterns of a long text are large: :func:`get_pictures` and :func:`get_layer` give them.
+    """
+    model, start = get_model(selection.model), selection.start_token
+    return shared(
+        ("reading", model.content_hash, chosen, start),
+        lambda: read_text(
+            model,
+            chosen.text,
+            layers=(),
+            start_token=_policy(start),
+            entities=chosen.facts or None,
+            spans=chosen.spans,
+        ),
+    )
+
+
+def get_pictures(selection: Selection, text: str) -> Pictures:
+    """What the grid draws of a text, through the sink lens if it is on."""
+    model, start, lens = get_model(selection.model), selection.start_token, selection.lens
+    return shared(
+        ("pictures", model.content_hash, text, start, lens),
+        lambda: draw_pictures(model, text, _policy(start), lens),
+    )
+
+
+def get_layer(selection: Selection, text: str, layer: int) -> np.ndarray:
+    """The exact patterns [head, query, key] of one layer on a text."""
+    model, start = get_model(selection.model), selection.start_token
+    return shared(
+        ("layer", model.content_hash, text, start, layer),
+        lambda: read_text(model, text, layers=(layer,), start_token=_policy(start)).patterns[0],
+    )
+
+
+def _profile_key(selection: Selection) -> Hashable:
+    return ("profile", get_model(selection.model).content_hash, selection.start_token)
+
+
+def ready_profile(selection: Selection) -> Profile | None:
+    """The profile of the selected model and start-token policy if it need not be measured."""
+    key = _profile_key(selection)
+    ready = result_cache().find(key)
+    if ready is None:
+        model = get_model(selection.model)
+        ready = kept_profile(model, start_token=_policy(selection.start_token))
+        if ready is not None:
+            result_cache().put(key, ready)
+    return ready
+
+
+def get_profile(selection: Selection) -> Profile:
+    """The profile of the selected model and start-token policy, measured if it must be.
+
+    Measuring takes long: after every batch of texts all who wait for the model go first.
+    """
+    if (ready := ready_profile(selection)) is not None:
+        return ready
+    model = get_model(selection.model)
+    bar, so_far = st.empty(), st.empty()
+
+    def progress(done: float, what: str) -> None:
+        bar.progress(done, text=f"Measuring every head: {what}")
+        MODEL_QUEUE.give_way()
+
+    def partial(share: float, profile: Profile) -> None:
+        so_far.markdown(
+            f"Labels after {share:.0%} of the probe texts: {profile.labels_text}. "
+            "They may change until everything is measured."
+        )
+
+    def measure() -> Profile:
+        bar.progress(0.0, text="Measuring every head; this happens once.")
+        return profile_model(
+            model,
+            start_token=_policy(selection.start_token),
+            progress=progress,
+            partial=partial,
+        )
+
+    profile = shared(_profile_key(selection), measure, "Measuring every head …")
+    bar.empty()
+    so_far.empty()
+    return profile
+
+
+def get_written(selection: Selection, reading: Reading, position: int, head: Head) -> Written:
+    """What a head writes if it looks at one token of a text alone."""
+    model = get_model(selection.model)
+    tokens = tuple(reading.tokens)
+    return shared(
+        ("written", model.content_hash, tokens, position, head),
+        lambda: written_tokens(model, tokens, position, head),
+        "Reading the weights …",
+    )
+
+
+def get_eigenvalue_copying(selection: Selection) -> np.ndarray:
+    """Eigenvalue copying of every head of the selected model, [layer, head]."""
+    model = get_model(selection.model)
+    return shared(
+        ("eigenvalue copying", model.content_hash),
+        lambda: eigenvalue_copying(model),
+        "Reading the weights …",
+    )
+
+
+def _reference(selection: Selection) -> Reference:
+    model, start = get_model(selection.model), selection.start_token
+    return shared(
+        ("reference", model.content_hash, start),
+        lambda: mean_reference(model, start_token=_policy(start)),
+        "Measuring what heads write on average …",
+    )
+
+
+def get_removal(
+    selection: Selection, chosen: ChosenText, mode: Mode, watch: str | int | None = None
+) -> Intervention:
+    """A text with and without the heads to remove, in one of the modes of ``ablate``."""
+    model, start, heads = get_model(selection.model), selection.start_token, selection.removed
+    reference = _reference(selection) if mode == "mean" else None
+    return shared(
+        ("removal", model.content_hash, chosen, start, heads, mode, watch),
+        lambda: ablate(
+            model,
+            chosen.text,
+            heads,
+            mode,
+            reference,
+            watch=watch,
+            spans=chosen.spans,
+            start_token=_policy(start),
+        ),
+        "Reading the text without these heads …",
+    )
+
+
+def get_sweep(selection: Selection, text: str, watch: int | None) -> Sweep:
+    """Every head removed in turn, with a bar: the change of the loss, or of one next token."""
+    model, start, reference = (
+        get_model(selection.model),
+        selection.start_token,
+        _reference(selection),
+    )
+    return shared_with_bar(
+        ("sweep", model.content_hash, text, start, watch),
+        lambda progress: ablation_sweep(
+            model,
+            text,
+            "mean",
+            reference,
+            metric="loss" if watch is None else "log-probability",
+            watch=watch,
+            start_token=_policy(start),
+            progress=progress,
+        ),
+        "Removing every head in turn",
+    )
+
+
+def _removals_key(selection: Selection, probe: str, layer: int) -> Hashable:
+    model = get_model(selection.model)
+    return ("removals", model.content_hash, selection.start_token, probe, layer)
+
+
+def ready_removals(selection: Selection, probe: str, layer: int) -> Removals | None:
+    """What removing the heads of a layer does on a probe, if it need not be measured."""
+    return result_cache().find(_removals_key(selection, probe, layer))
+
+
+def get_removals(selection: Selection, probe: str, layer: int) -> Removals:
+    """What removing the heads of a layer does on a probe, measured if it must be."""
+    model, start = get_model(selection.model), _policy(selection.start_token)
+    return shared_with_bar(
+        _removals_key(selection, probe, layer),
+        lambda progress: removals(model, probe, [layer], start, progress),
+        f"Removing every head of layer {layer}",
+    )
+
+
+def get_patching(selection: Selection, texts: tuple[str, str], tokens: tuple[str, str]) -> Patching:
+    """What each head carries from one of two texts to the other, with a bar."""
+    model, start = get_model(selection.model), selection.start_token
+    direction: Direction = "noising" if selection.noising else "denoising"
+    what, by_position = selection.what, selection.by_position
+    return shared_with_bar(
+        ("patching", model.content_hash, start, texts, tokens, what, direction, by_position),
+        lambda progress: patch(
+            model,
+            *texts,
+            *tokens,
+            what=what,
+            direction=direction,
+            by_position=by_position,
+            start_token=_policy(start),
+            progress=progress,
+        ),
+        "Patching every head in turn",
+    )
+
+
+def get_attribution(
+    selection: Selection, text: str, answer: int, wrong: int, removed: tuple[Head, ...] = ()
+) -> Attribution:
+    """What each part writes towards one next token and away from another."""
+    model, start, reference = (
+        get_model(selection.model),
+        selection.start_token,
+        _reference(selection),
+    )
+    return shared(
+        ("attribution", model.content_hash, text, start, answer, wrong, removed),
+        lambda: attribute(
+            model,
+            text,
+            answer,
+            wrong,
+            removed=removed,
+            mode="mean",
+            reference=reference,
+            start_token=_policy(start),
+        ),
+        "Splitting the prediction into its parts …",
+    )
+
+
+def ready_comparisons(selection: Selection) -> list[Comparison]:
+    """The selected model's figures beside published ones, or none if they are not measured yet."""
+    return result_cache().find(("comparisons", get_model(selection.model).content_hash)) or []
+
+
+def get_comparisons(selection: Selection) -> list[Comparison]:
+    """The selected model's figures beside published ones, measured if they must be."""
+    model = get_model(selection.model)
+    return shared_with_bar(
+        ("comparisons", model.content_hash),
+        lambda progress: verify_model(model, progress),
+        "Measuring",
+    )

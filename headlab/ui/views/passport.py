@@ -1,0 +1,220 @@
+"""The passport of a head: what it does, how sure that is, and what of it shows on this text."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from headlab.behaviours import get_behaviour
+from headlab.evidence.ladder import evidence_ladder
+from headlab.evidence.published import marks
+from headlab.figures import position_names
+from headlab.heads import Head
+from headlab.measuring.confidence import UNCLASSIFIED
+from headlab.measuring.reading import CANNOT, Reading
+from headlab.profiles.profile import Profile
+from headlab.ui.services.navigation import page_link
+from headlab.ui.services.results import (
+    get_eigenvalue_copying,
+    get_model,
+    get_removals,
+    get_written,
+    ready_removals,
+)
+from headlab.ui.services.state import Selection
+
+STEPS = {"passed": "✓", "failed": "✗", "not measured": "?", "does not apply": "–"}
+CIRCLES = {"active": "●", "quiet": "○", "too little to tell": "◌", CANNOT: "–"}
+
+
+def passport(selection: Selection, reading: Reading, profile: Profile, head: Head) -> None:
+    """Sentence, confidence, and every behaviour in general and on this text."""
+    st.subheader(f"{head}: {profile.label_text(*head)}")
+    st.markdown(f"**{profile.sentence(*head)}**")
+    st.markdown(
+        f"Label {profile.confidence_text(*head)} variants · margin "
+        f"{profile.margin[head]:.2f} · on this text: {reading.hint(head.layer, head.head)}"
+    )
+    st.dataframe(
+        behaviour_table(reading, profile, head),
+        hide_index=True,
+        height="content",
+        alt=f"Behaviours of head {head} with score, interval, chance, confidence and margin",
+        column_config={
+            "score": st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f"),
+            "chance": st.column_config.NumberColumn(format="%.3f", width=60),
+            "confidence": st.column_config.NumberColumn(format="percent", width=80),
+            "margin": st.column_config.NumberColumn(format="%+.2f", width=60),
+            "score here": st.column_config.NumberColumn(format="%.3f", width=80),
+            "on this text": st.column_config.TextColumn(width="large"),
+        },
+    )
+    with st.popover("What the columns mean", icon=":material/help:"):
+        st.markdown(
+            "**Score**: mean share of attention on the places that the behaviour asks for, over "
+            "our probe texts, 0 to 1. **Interval**: where the score lies in 95 % of 1,000 redraws "
+            "of those texts. **Chance**: what even attention would score. **Confidence**: the "
+            "share of redraws in which the head passes the behaviour's threshold. **Margin**: how "
+            "far it lies above (+) or below (−) the threshold. *None* cannot be measured.\n\n"
+            "The **label** is the first behaviour, in a fixed order, that passes its threshold. "
+            "It is stable if the redraws keep it, and holds in those of four variants that keep "
+            "it: start token toggled, other sentences, short texts, long texts.\n\n"
+            "**On this text**: ● active, ○ quiet, ◌ too little to tell (fewer than three places "
+            "to look), – cannot be triggered by this text."
+        )
+    ladders(selection, reading, profile, head)
+
+
+def behaviour_table(reading: Reading, profile: Profile, head: Head) -> pd.DataFrame:
+    """One row for each behaviour: in general, and on this text."""
+    return pd.DataFrame(
+        {
+            "behaviour": get_behaviour(name).title,
+            "score": profile.score[name][head],
+            "interval": interval(profile, name, head),
+            "chance": profile.chance[name][head],
+            "confidence": profile.role_confidence[name][head],
+            "margin": profile.value(name)[head] - get_behaviour(name).threshold,
+            "score here": reading.scores[name][head] if name in reading.scores else np.nan,
+            "on this text": on_this_text(reading, name, head),
+        }
+        for name in profile.behaviours
+    )
+
+
+def interval(profile: Profile, name: str, head: Head) -> str:
+    """The 95 % interval of a score; empty where it cannot be measured."""
+    low, high = profile.low[name][head], profile.high[name][head]
+    return "" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
+
+
+def on_this_text(reading: Reading, name: str, head: Head) -> str:
+    """Whether a behaviour is awake here, with what is missing where it cannot be."""
+    if name not in reading.scores:
+        return f"– not seen on one text: it needs {get_behaviour(name).asks}"
+    status = str(reading.status[name][head])
+    words = f"{CIRCLES[status]} {status}"
+    if reading.rows[name] == 0:
+        return f"{words}: it needs {get_behaviour(name).asks}"
+    return words
+
+
+def ladders(selection: Selection, reading: Reading, profile: Profile, head: Head) -> None:
+    """How far up the evidence for the head's label reaches, and folded for its other roles."""
+    label = str(profile.label[head])
+    if label == UNCLASSIFIED:
+        return
+    roles = [name for name in profile.roles(*head) if not get_behaviour(name).resting]
+    names = list(dict.fromkeys([label, *roles]))
+    place = st.container()
+    measure_removals(selection, head, names)
+    with place:
+        st.markdown(f"**Evidence ladder: what speaks for “{get_behaviour(label).title.lower()}”**")
+        st.markdown(rungs(selection, reading, profile, head, label))
+        for name in names[1:]:
+            with st.expander(f"What speaks for “{get_behaviour(name).title.lower()}”"):
+                st.markdown(rungs(selection, reading, profile, head, name))
+
+
+def measure_removals(selection: Selection, head: Head, names: list[str]) -> None:
+    """The button that measures rungs 4 and 5, while they are not measured and can be."""
+    asked = [get_behaviour(name).rung4 for name in names]
+    probes = [rung.probe for rung in asked if rung.probe is not None]
+    waiting = [
+        probe
+        for probe in dict.fromkeys(probes)
+        if ready_removals(selection, probe, head.layer) is None
+    ]
+    if not waiting or not get_model(selection.model).interventions:
+        return
+    if st.button(
+        "Measure what removing it does",
+        help="Rungs 4 and 5: every head of the layer is removed in turn on our probe texts.",
+        key=f"removals {head}",
+    ):
+        for probe in waiting:
+            get_removals(selection, probe, head.layer)
+
+
+def rungs(
+    selection: Selection, reading: Reading, profile: Profile, head: Head, behaviour: str
+) -> str:
+    """The rungs of one behaviour as a numbered list, with what was found on each."""
+    probe = get_behaviour(behaviour).rung4.probe
+    removed = None if probe is None else ready_removals(selection, probe, head.layer)
+    lines = []
+    for step in evidence_ladder(profile, head, behaviour, reading, removed):
+        found, asks = "", f" {step.asks}"
+        if not np.isnan(step.figure):
+            found = f" ({step.figure:.2f}, {step.least:.2f} needed: {step.words})"
+        elif step.status == "does not apply":
+            asks = f" {step.words[0].upper()}{step.words[1:]}."
+        else:
+            found = f" ({step.words})"
+        lines.append(
+            f"{step.number}. {STEPS[step.status]} **{step.title}: {step.status}**{found}.{asks}"
+        )
+    return "\n".join(lines)
+
+
+def what_it_writes(selection: Selection, reading: Reading, position: int, head: Head) -> None:
+    """The tokens that a head makes likelier and less likely if it looks at one token alone."""
+    token = position_names(reading.token_texts)[position]
+    st.markdown(f"**What {head} writes when it looks at token** `{token}`")
+    st.caption(
+        "If all its attention fell on this token, these would become likelier, and less likely, as "
+        "the next token: by how much its output moves their logits, the scores that probabilities "
+        "are made from (final scale left out: compare figures within the table only)."
+    )
+    written = get_written(selection, reading, position, head)
+    visible = position_names([text for text, _ in (*written.raised, *written.lowered)])
+    shown = [name.split(" ", 1)[1] for name in visible]
+    n = len(written.raised)
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "raises": shown[:n],
+                "by": [much for _, much in written.raised],
+                "lowers": shown[n:],
+                "by ": [much for _, much in written.lowered],
+            }
+        ),
+        hide_index=True,
+        alt=f"Tokens whose logits head {head} raises and lowers when it looks at {token}",
+        column_config={
+            "by": st.column_config.NumberColumn(format="%+.2f", width=80),
+            "by ": st.column_config.NumberColumn(format="%+.2f", width=80),
+        },
+    )
+    copying = get_eigenvalue_copying(selection)[head]
+    st.caption(
+        f"Beside it: eigenvalue copying {copying:+.2f}, from −1 (over the whole vocabulary, tokens "
+        "mostly lower themselves) to +1 (raise themselves). It comes from the weights alone, "
+        "and alone it proves nothing: some heads that suppress names score near +1."
+    )
+
+
+def similar_heads(profile: Profile, head: Head) -> None:
+    """Links to the heads with the most similar scores."""
+    st.markdown("**Heads with the most similar scores**")
+    for row in profile.similar(*head).itertuples():
+        other = Head.parse(row.name)
+        page_link(
+            "Head",
+            label=f"{row.name}: {row.label} (similarity {row.similarity:.2f})",
+            layer=other.layer,
+            head=other.head,
+        )
+    st.caption(
+        "Similarity: one minus the root mean square difference of the scores of all behaviours; "
+        "1 means the same scores."
+    )
+
+
+def published_marks(profile: Profile, head: Head) -> None:
+    """What others have published about this head; nothing for a model nobody has written about."""
+    found = marks(profile.model_name, head)
+    if not found:
+        return
+    st.markdown("**Published about this head** (not measured here)")
+    for mark in found:
+        st.markdown(f"- {mark.text}. *{mark.source}*")

@@ -1,0 +1,151 @@
+"""What was measured beside what was predicted: pictures, figures, and the verdict."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import streamlit as st
+
+from headlab.exercises import (
+    PreparedQuestion,
+    Text,
+    grade,
+)
+from headlab.exercises.effects import SIZES
+from headlab.exercises.format import PROBABILITY, WHAT_IF, WHICH_HEAD, WHICH_OF_TWO, WHICH_TOKEN
+from headlab.exercises.prepared import RIGHT, WRONG
+from headlab.figures import (
+    model_policy,
+    pattern_figure,
+    prediction_figure,
+    removal_figure,
+)
+from headlab.heads import Head
+from headlab.ui.components.head_grid import GridView, head_grid
+from headlab.ui.services import state
+from headlab.ui.services.learner import get_lab
+from headlab.ui.services.results import ChosenText, get_pictures, get_reading
+from headlab.ui.services.start_page import guarded
+from headlab.ui.services.state import Selection
+
+MAX_BARS = 12
+
+
+def reveal(selection: Selection, prepared: PreparedQuestion, value: str, key: str) -> None:
+    """The pictures, with the prediction drawn over them."""
+    names_a_head = prepared.question.kind in (WHICH_HEAD, WHICH_OF_TWO)
+    predicted = [Head.parse(value)] if names_a_head else []
+    parts = []
+    if prepared.framed is not None:
+        parts.append(f"The framed picture is that of **{prepared.framed}**.")
+    if predicted:
+        parts.append(f"◆ marks your prediction, **{value}**.")
+    if prepared.question.kind == WHAT_IF:
+        before_and_after(selection, prepared, value, key)
+    st.markdown(" ".join(parts))
+    pictures(selection, prepared.question.text, (), predicted, key)
+    if prepared.framed is not None and prepared.query is not None:
+        large_picture(selection, prepared, value, key)
+
+
+def before_and_after(
+    selection: Selection, prepared: PreparedQuestion, value: str, key: str
+) -> None:
+    """What was watched with and without the removed heads, with the prediction over it."""
+    assert prepared.key is not None
+    figures = prepared.key.figures
+    by_token = prepared.question.measure == PROBABILITY
+    what = f"probability of {figures['token']}" if by_token else f"score of {figures['watched']}"
+    before, after = (prepared.measured[name][0] for name in ("before", "after"))
+    size = next(size for size in SIZES if size.name == value)
+    figure = removal_figure(
+        before,
+        after,
+        (size.least * before, size.limit * before),
+        what,
+        f"Without {figures['removed']}",
+        policy(selection),
+    )
+    st.plotly_chart(figure, key=f"removal {key}", alt=f"The {what} before and after")
+    st.caption(
+        f"The {what}, from {figures['before']} to {figures['after']}. The orange frame is your "
+        "prediction. The heads' outputs were replaced by their means over the probe sentences."
+    )
+
+
+def large_picture(selection: Selection, prepared: PreparedQuestion, value: str, key: str) -> None:
+    """The framed head, with the place that was asked about or predicted outlined."""
+    assert prepared.framed is not None and prepared.query is not None
+    reading = get_lab(selection).reading(prepared.question.text)
+    pattern = reading.pattern(*prepared.framed)
+    is_prediction = prepared.question.kind == WHICH_TOKEN
+    outlined = np.zeros(pattern.shape, dtype=bool)
+    outlined[prepared.query, [int(value)] if is_prediction else list(prepared.keys)] = True
+    figure = pattern_figure(
+        pattern, reading.token_texts, str(prepared.framed), policy(selection), outlined=outlined
+    )
+    st.plotly_chart(figure, key=f"picture {key}", alt=f"Attention of head {prepared.framed}")
+    st.caption("The orange outline is " + ("your prediction." if is_prediction else "the place."))
+
+
+def verdict(selection: Selection, prepared: PreparedQuestion, value: str, key: str) -> None:
+    """What was measured, and what it makes of the prediction."""
+    assert prepared.key is not None
+    found = grade(prepared.key, value)
+    draw = {RIGHT: st.success, WRONG: st.warning}.get(found.outcome, st.info)
+    draw(found.sentence)
+    if prepared.measured and prepared.question.kind != WHAT_IF:
+        with st.expander("The figures behind it"):
+            measured_figures(selection, prepared, value, key)
+
+
+def measured_figures(
+    selection: Selection, prepared: PreparedQuestion, value: str, key: str
+) -> None:
+    """The largest measured values, and always those of the prediction and of the answer."""
+    assert prepared.key is not None
+    names = {option.value: option.text for option in prepared.options}
+    largest = sorted(prepared.measured, key=lambda name: -prepared.measured[name][0])[:MAX_BARS]
+    wanted = {*largest, *prepared.key.accepted, value}
+    shown = [name for name in prepared.measured if name in wanted]
+    middle, low, high = np.array([prepared.measured[name] for name in shown]).T
+    texts = [names.get(name, name) + " ✓" * (name in prepared.key.accepted) for name in shown]
+    predicted = next((text for text, name in zip(texts, shown, strict=True) if name == value), None)
+    figure = prediction_figure(
+        texts, middle, low, high, predicted, "What was measured", policy(selection)
+    )
+    st.plotly_chart(figure, key=f"measured {key}", alt="Measured value of each answer")
+    st.caption(
+        "✓ counts as right. The thin lines are the bounds within which the values may lie: "
+        "the 95 % interval for scores over many probe texts, plus or minus 2.5 points on one text."
+    )
+
+
+@st.fragment
+def pictures(
+    selection: Selection,
+    text: Text,
+    hidden: Sequence[Head],
+    marked: Sequence[Head],
+    key: str,
+) -> None:
+    """The grid on a sheet's text."""
+    with guarded():
+        asked, _ = state.current()
+        lab = get_lab(selection)
+        asked, _ = state.fit(asked, lab.n_layers, lab.n_heads)
+        plain_view = replace(selection, lens=False)
+        chosen = ChosenText(text.words, text.facts)
+        head_grid(
+            get_reading(plain_view, chosen),
+            get_pictures(plain_view, text.words),
+            GridView(asked.layer, asked.head),
+            highlight=marked,
+            hidden=hidden,
+            key=f"{key} grid",
+        )
+
+
+def policy(selection: Selection) -> str:
+    """Model and start token, which every figure names."""
+    return model_policy(get_lab(selection))

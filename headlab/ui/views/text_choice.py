@@ -1,0 +1,112 @@
+"""The controls that every page of one text begins with: which text, start token, sink lens."""
+
+import json
+from collections.abc import Sequence
+
+import streamlit as st
+
+from headlab.exercises.guided import guided_texts
+from headlab.measuring.reading import marked_spans
+from headlab.models.tokens import tokenise
+from headlab.ui.services import state
+from headlab.ui.services.results import ChosenText, get_model
+from headlab.ui.services.state import OWN, OWN_TEXT, Selection
+
+MARKS = "marks"
+MAX_LINK = 2_000  # characters; longer addresses get lost in mails and old proxies
+
+Pair = tuple[tuple[int, ...], tuple[int, ...]]
+
+
+def choose_text(
+    selection: Selection, look: bool = False, lens: bool = True, start_token: bool = True
+) -> ChosenText | None:
+    """The text controls; None, with a hint on the page, while there is nothing to read.
+
+    ``look`` shows where a guided text asks the learner to look; a page that has the switch for the
+    start token elsewhere turns off ``start_token``.
+    """
+    texts = guided_texts()
+    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left.selectbox(
+        "Text",
+        [*texts, OWN],
+        format_func=lambda name: "Your own text" if name == OWN else texts[name].title,
+        **state.bound("text_name", selection.text_name),
+    )
+    with right.container(horizontal=True):
+        if start_token:
+            st.toggle(
+                "Start token",
+                help="A token put before every text. Many heads rest on it, so pictures differ "
+                "without it.",
+                **state.bound("start_token", selection.start_token),
+            )
+        if lens:
+            st.toggle(
+                "Sink lens",
+                help="Leaves out the attention on the first token, where many heads rest, and "
+                "shows how the remainder is shared. What remained is given beside it.",
+                **state.bound("lens", selection.lens),
+            )
+    if not selection.is_own_text:
+        guided = texts[selection.text_name]
+        if look:
+            st.markdown(f"**Where to look:** {guided.look}")
+        return ChosenText(guided.text, guided.facts)
+    return own_text(selection)
+
+
+def own_text(selection: Selection) -> ChosenText | None:
+    """The box for the learner's own text, and a link that carries it."""
+    text = st.text_area(
+        "Your own text",
+        placeholder="Write a sentence or two, then press Ctrl+Enter.",
+        key=OWN_TEXT,
+        persist_state="session",
+        help="It is kept in this browser only. The address of this page does not contain it.",
+    )
+    if not text:
+        st.info("Write a sentence of your own above, then press Ctrl+Enter.")
+        return None
+    with st.popover("Copy link", icon=":material/link:"):
+        link = state.link_with_text(selection)
+        if len(link) > MAX_LINK:
+            st.write("This text is too long for a link: send the text itself.")
+        else:
+            st.write("Whoever opens this link reads your text:")
+            st.code(link, language=None, wrap_lines=True)
+    pairs = marked_pairs(selection, text)
+    if not pairs:
+        return ChosenText(text)
+    model = get_model(selection.model)
+    _, token_texts = tokenise(model, text, None)
+    shift = 1 if selection.start_token and model.start_token is not None else 0
+    shifted = [([k + shift for k in entity], [k + shift for k in fact]) for entity, fact in pairs]
+    return ChosenText(text, spans=marked_spans([""] * shift + token_texts, shifted))
+
+
+def marked_pairs(selection: Selection, text: str) -> list[Pair]:
+    """The learner's pairs of entity and attribute, as token positions without the start token.
+
+    Marks belong to a model and a text; on others there are none.
+    """
+    try:
+        marks = json.loads(st.session_state.get(MARKS) or "{}")
+        if (marks["model"], marks["text"]) != (selection.model, text):
+            return []
+        _, token_texts = tokenise(get_model(selection.model), text, None)
+        pairs = [(tuple(map(int, a)), tuple(map(int, b))) for a, b in marks["pairs"]]
+    except (KeyError, TypeError, ValueError, RecursionError):  # none, or changed by hand
+        return []
+    fits = all(
+        part and min(part) >= 0 and max(part) < len(token_texts) for p in pairs for part in p
+    )
+    return pairs if fits else []
+
+
+def mark(selection: Selection, text: str, pairs: Sequence[Pair]) -> None:
+    """Keep the learner's pairs; meant for callbacks."""
+    st.session_state[MARKS] = json.dumps(
+        {"model": selection.model, "text": text, "pairs": list(pairs)}
+    )

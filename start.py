@@ -1,8 +1,9 @@
-"""Set headlab up and start it: `python start.py app`, `serve` (for a room) or `test` (its tests).
+"""Set headlab up and start it: `python start.py app`, `serve` (for a room), `test` (its tests), or
+any command of the command line, such as `python start.py sheets check`.
 
 Needs Python 3.11 or newer and nothing else. The first start makes a virtual environment in
 `.venv` and installs the requirements into it; later starts find them there and install nothing.
-Further arguments go to streamlit (`app`, `serve`) or to pytest (`test`).
+Further arguments go to streamlit (`app`, `serve`), to pytest (`test`) or to the command.
 """
 
 # Only what old Pythons can read too, so that they reach the sentence in main().
@@ -18,16 +19,22 @@ VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 STREAMLIT = ["-m", "streamlit", "run", "streamlit_app.py"]
+# two at a time; what shares fixtures stays together (tests/conftest.py names the groups)
+WORKERS = ["-n", "logical", "--maxprocesses=2", "--dist=loadgroup"]
 COMMANDS = {
     "app": ("requirements.txt", STREAMLIT),
     "serve": ("requirements.txt", STREAMLIT),
-    "test": ("requirements-dev.txt", ["-m", "pytest"]),
+    "test": ("requirements-dev.txt", ["-m", "pytest", *WORKERS]),
 }
+CLI = "models score profile rank report verify compare doctor ablate patch attribute sheets".split()
+COMMANDS.update((name, ("requirements.txt", ["-m", "headlab", name])) for name in CLI)
 USAGE = """usage: python start.py app   [streamlit arguments]   open the laboratory in the browser
        python start.py serve [streamlit arguments]   open it to a room, on the network
-       python start.py test  [pytest arguments]      run the tests
+       python start.py test  [pytest arguments]      run the tests, two at a time
+       python start.py COMMAND [arguments]           a command of the command line:
+           %s
 
-app and serve also take --log-level DEBUG | INFO | WARNING | ERROR."""
+app and serve also take --log-level DEBUG | INFO | WARNING | ERROR.""" % ", ".join(CLI)
 
 
 class CannotStart(Exception):
@@ -213,6 +220,11 @@ def check_port(port):
         raise CannotStart(
             "%r is no port: choose a number from 1024 to 65535, such as --server.port 8600." % port
         )
+    if int(port) < 1024:
+        raise CannotStart(
+            "Port %s is kept for services of the system: choose a number from 1024 to 65535, "
+            "such as --server.port 8600." % port
+        )
     probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         if os.name == "posix":  # elsewhere this would let two programs share the port
@@ -248,8 +260,15 @@ def open_to_room(arguments):
 
 
 def run(arguments):
-    """Hand over to a Python of the environment; Ctrl+C reaches it as if it had been called."""
-    os.chdir(ROOT)
+    """Hand over to a Python of the environment; Ctrl+C reaches it as if it had been called.
+
+    Commands of headlab run where they were called, so that the files they name are found.
+    """
+    if arguments[1] == "headlab":
+        path = [ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
+        os.environ["PYTHONPATH"] = os.pathsep.join(path)
+    else:
+        os.chdir(ROOT)
     if os.name == "posix":
         os.execv(PYTHON, [PYTHON, *arguments])
     return subprocess.call([PYTHON, *arguments])

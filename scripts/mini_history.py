@@ -34,7 +34,9 @@ def checkpoint_folders(checkpoints: Path) -> list[Path]:
 
 def write_history(checkpoints: Path, out: Path) -> None:
     """Measure every checkpoint and write what it can do."""
-    history = [checkpoint_figures(folder) for folder in tqdm(checkpoint_folders(checkpoints))]
+    history = [
+        checkpoint_figures(folder) for folder in tqdm(checkpoint_folders(checkpoints), disable=None)
+    ]
     text = json.dumps({"schema": "headlab.history/1", "checkpoints": history}, indent=1)
     out.write_text(text + "\n", encoding="utf-8")
 

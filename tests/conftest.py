@@ -1,13 +1,25 @@
 """What every test may ask for, and the one rule of CI: only what reads ../shared may skip."""
 
 import os
+import re
 import shutil
+import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+# Before anything reads them: tests do not depend on what the person who runs them has set, and
+# workers and servers do not fight over cores with threads that gain nothing at these sizes.
+for _name in list(os.environ):
+    if _name.startswith(("HEADLAB_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_")):
+        del os.environ[_name]
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 MAY_SKIP = "needs ../shared"
+LEFT_OUT = "Browser tests were left out"
 IN_CI = bool(os.environ.get("CI"))
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM_PLACES = (
@@ -22,8 +34,6 @@ def own_hub_cache(tmp_path_factory):
     """Tests neither see nor fill the models that the person who runs them has downloaded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
-        for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_ENDPOINT", "HEADLAB_PUBLIC"):
-            patch.delenv(name, raising=False)
         yield
 
 
@@ -36,30 +46,58 @@ def shared() -> Path:
     return folder
 
 
+def what_node_lacks(node: str) -> str | None:
+    """Why Playwright's own node does not start, and what to install; None where it starts."""
+    done = subprocess.run([node, "--version"], capture_output=True, text=True)
+    if done.returncode == 0:
+        return None
+    library = re.search(r"(lib[\w.+-]+\.so[.\d]*)", done.stderr)
+    if library and library[1] == "libatomic.so.1":
+        return "install libatomic.so.1 (Debian and Ubuntu: sudo apt install libatomic1)"
+    if library:
+        return f"install the system's package that holds {library[1]}"
+    return f"Playwright's node says {(done.stderr.strip() or 'nothing').splitlines()[-1]!r}"
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The Chromium or Chrome of this machine, for playwright's `executable_path`."""
+    from playwright._impl._driver import compute_driver_executable
+
     found = [path for name in CHROMIUM_NAMES if (path := shutil.which(name))]
     found += [path for path in CHROMIUM_PLACES if Path(path).exists()]
-    if found:
-        return found[0]
-    sentence = (
-        "Browser tests need Chromium or Chrome: install it with your system's packages "
-        "(Debian and Ubuntu: sudo apt install chromium)."
-    )
-    if IN_CI:
-        pytest.fail(sentence, pytrace=False)
-    pytest.skip(sentence)
+    if not found:
+        pytest.skip(
+            f"{LEFT_OUT}, they need Chromium or Chrome: install it with your "
+            "system's packages (Debian and Ubuntu: sudo apt install chromium)."
+        )
+    if lack := what_node_lacks(compute_driver_executable()[0]):
+        pytest.skip(f"{LEFT_OUT}, Playwright cannot start: {lack}.")
+    return found[0]
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What two workers share: a file stays whole, and all browser tests have one server."""
+    for item in items:
+        browser = item.get_closest_marker("browser")
+        item.add_marker(pytest.mark.xdist_group("browser" if browser else str(item.path)))
+
+
+def reason_of(report) -> str:
+    """Why a test was skipped."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")
 
 
 def forbidden_skips(reports) -> list[str]:
-    """The skips that CI does not allow, each as `test: reason`."""
-    lines = []
-    for report in reports:
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
-        if not reason.removeprefix("Skipped: ").startswith(MAY_SKIP):
-            lines.append(f"{report.nodeid}: {reason}")
-    return lines
+    """The skips that CI does not allow, a line for each reason."""
+    counts = Counter(map(reason_of, reports))
+    return [
+        f"{count} skipped: {reason}"
+        for reason, count in counts.items()
+        if not reason.startswith(MAY_SKIP)
+    ]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -69,7 +107,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter) -> None:
-    lines = forbidden_skips(terminalreporter.stats.get("skipped", [])) if IN_CI else []
+    skipped = terminalreporter.stats.get("skipped", [])
+    for report in skipped:  # one line for all that was left out for one reason
+        if reason_of(report).startswith(LEFT_OUT):
+            report.longrepr = (str(ROOT / "tests" / "browser"), None, reason_of(report))
+    lines = forbidden_skips(skipped) if IN_CI else []
     if lines:
         terminalreporter.section("skipped, though CI allows it only for tests that read ../shared")
         terminalreporter.write_line("\n".join(lines))

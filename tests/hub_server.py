@@ -82,7 +82,7 @@ def handler_for(hub):
                 self.send_whole(status, b"{}", **headers)
                 return True
             if hub.fault == "hang":
-                time.sleep(3)
+                time.sleep(3)  # the fault itself: an answer that does not come
                 self.close_connection = True
                 return True
             return False
@@ -126,7 +126,7 @@ def handler_for(hub):
             if weights and hub.fault == "hang mid-file":
                 self.wfile.write(b"" if asked else sent[: len(sent) // 2])
                 self.wfile.flush()
-                time.sleep(3)
+                time.sleep(3)  # the fault itself: an answer that does not come
                 self.close_connection = True
                 return
             step = 4096 if weights and hub.speed else max(len(sent), 1)
@@ -137,7 +137,7 @@ def handler_for(hub):
                     self.close_connection = True
                     return
                 if weights and hub.speed:
-                    time.sleep(step / hub.speed)
+                    time.sleep(step / hub.speed)  # the slow line itself
 
     return Handler
 

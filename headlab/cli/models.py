@@ -66,7 +66,7 @@ def _download(options: argparse.Namespace) -> int:
     fetched = []
     for name in options.download:
         download = start_download(name)
-        with tqdm(desc=name, unit="B", unit_scale=True, leave=False, delay=1) as bar:
+        with tqdm(desc=name, unit="B", unit_scale=True, leave=False, delay=1, disable=None) as bar:
             try:
                 while not download.wait(0.2):
                     bar.total = download.total or None

@@ -121,9 +121,9 @@ def compared(before: Profile, after: Profile) -> ProfileComparison:
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Callable[[float, str], None]]:
-    """A bar on standard error, moved by the share done and what is being done."""
+    """A bar on standard error, moved by the share done; none where that is no terminal."""
     shape = "{desc}: {percentage:3.0f} %|{bar}|{postfix}"  # what is done says how long it takes
-    with tqdm(total=100, desc=title, bar_format=shape, leave=False, delay=1) as bar:
+    with tqdm(total=100, desc=title, bar_format=shape, leave=False, delay=1, disable=None) as bar:
 
         def progress(done: float, what: str) -> None:
             bar.set_postfix_str(what)

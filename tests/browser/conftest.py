@@ -9,11 +9,35 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
+expect.set_options(timeout=15_000)  # a page draws late where another worker keeps the core busy
 collect_ignore = ["axes_app.py"]  # a page, not a test
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
+
+
+SETTLED = """() => new Promise((resolve, reject) => {
+    const began = Date.now()
+    let last = began
+    const watch = new MutationObserver(() => { last = Date.now() })
+    const all = { subtree: true, childList: true, attributes: true, characterData: true }
+    watch.observe(document, all)
+    const look = () => {
+        const app = document.querySelector('[data-testid=stApp]')
+        if (app?.dataset.testScriptState !== 'notRunning') last = Date.now()
+        if (document.querySelector('[data-testid=stSkeleton]')) last = Date.now()
+        if (Date.now() - last > 250) { watch.disconnect(); resolve() }
+        else if (Date.now() - began > 60000) reject(new Error('the page never came to rest'))
+        else requestAnimationFrame(look)
+    }
+    look()
+})"""
+
+
+def settle(page) -> None:
+    """Until the server's run is over and nothing on the page has changed for a moment."""
+    page.evaluate(SETTLED)
 
 
 def free_port() -> int:
@@ -49,7 +73,7 @@ class Servers:
             except OSError:
                 if process.poll() is not None:
                     break
-                time.sleep(0.2)
+                time.sleep(0.2)  # a process tells nobody that it has begun to listen
         pytest.fail(f"the server did not start:\n{self.log(address).read_text()}")
 
     def log(self, address: str) -> Path:

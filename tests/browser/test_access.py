@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser
 
@@ -33,40 +36,35 @@ def open_page(page, address):
     """Open a page and wait until its last element is there."""
     page.goto(address)
     page.get_by_role("heading", level=1).wait_for()
-    page.wait_for_function("!document.querySelector('[data-testid=stStatusWidget]')")
-    page.wait_for_timeout(1000)
+    settle(page)
 
 
-def compare_with(page, path):
-    """Hand in a profile and wait until it stands beside the open model's."""
-    page.locator("input[type=file]").set_input_files(path)
-    page.get_by_text("Labels before and after").first.wait_for()
-    page.wait_for_timeout(1000)
+def barriers(page):
+    """Rules that axe-core calls serious or critical, with the elements that break them."""
+    found = Axe().run(page).response["violations"]
+    grave = [each for each in found if each["impact"] in ("serious", "critical")]
+    return [(each["id"], [node["html"] for node in each["nodes"]]) for each in grave]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_no_serious_barrier(page, app, name, scheme):
-    page.emulate_media(color_scheme=scheme)
+def test_no_serious_barrier_in_light_or_dark_and_it_fits_its_window(page, app, name):
+    page.emulate_media(color_scheme="light")
     open_page(page, app + PAGES[name])
     if name == "compare":
-        compare_with(page, ROOT / "headlab" / "models" / "mini" / "profile.json")
+        profile = ROOT / "headlab" / "models" / "mini" / "profile.json"
+        page.locator("input[type=file]").set_input_files(profile)
+        page.get_by_text("Labels before and after").first.wait_for()
     if name == "your text":
         page.get_by_text("Mark facts").click()
         page.get_by_role("button", name="Add this fact").wait_for()
-    found = Axe().run(page).response["violations"]
-    grave = [each for each in found if each["impact"] in ("serious", "critical")]
-    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in grave] == []
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_the_page_fits_its_window(page, app, name):
-    open_page(page, app + PAGES[name])
-    if name == "compare":
-        compare_with(page, ROOT / "headlab" / "models" / "mini" / "profile.json")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
+        settle(page)
+        assert (scheme, barriers(page)) == (scheme, [])
     for width in (1440, 768, 390):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(500)
+        settle(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

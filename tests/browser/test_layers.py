@@ -196,16 +196,12 @@ def test_a_long_text_is_pooled_and_fetches_layers_as_the_learner_gets_there(page
     page.goto(f"{app}/Layers?own={text}&layer=2")
     page.locator(".heads .head").nth(11).wait_for()
     expect(page.locator(".help")).to_contain_text("2 × 2 tokens")
-    painted = "c => c.getContext('2d').getImageData(0, c.height - 1, 1, 1).data[3]"
+    painted = "c => c.getContext('2d').getImageData(0, c.height - 1, 1, 1).data[3] === 255"
     canvas = page.locator(".heads .head canvas").first
     for layer in (9, 10, 2):
         page.locator("#layer").fill(str(layer))
         page.wait_for_url(re.compile(f"layer={layer}"))
         expect(page.locator(".heads .id").first).to_have_text(f"L{layer}.H0")
-        for _ in range(50):
-            if canvas.evaluate(painted) == 255:
-                break
-            page.wait_for_timeout(100)
-        assert canvas.evaluate(painted) == 255
+        page.wait_for_function(painted, arg=canvas.element_handle())
     reading = read_text(load_model("mini"), text, layers=[2])
     assert captions(page, "hint") == [str(reading.hint(2, head)) for head in range(12)]

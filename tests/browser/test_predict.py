@@ -10,6 +10,7 @@ from headlab import load_model
 from headlab.exercises.sheets import sheets
 from headlab.heads import Head
 from headlab.measuring.pictures import draw_pictures
+from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser
 
@@ -73,7 +74,7 @@ def test_the_figures_are_not_in_the_page_before_the_answer_is_locked(page, app):
     received = listen(page)
     page.goto(f"{app}/Predict?sheet=cat-twice")
     page.get_by_role("button", name="Lock my answer").wait_for()
-    page.wait_for_timeout(1000)
+    settle(page)
     ahead = len(received)
     commit(page)
     page.get_by_role("textbox").first.fill("a bright line")

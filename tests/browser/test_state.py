@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import settle
+
 pytestmark = pytest.mark.browser
 
 
@@ -89,7 +91,7 @@ def test_another_browser_sees_nothing_of_it(page, app, browser):
     stranger = browser.new_context().new_page()
     stranger.goto(f"{app}/Layers?text=own")
     own_box(stranger).wait_for()
-    stranger.wait_for_timeout(1500)
+    settle(stranger)
     expect(own_box(stranger)).to_have_value("")
     stranger.context.close()
 
@@ -119,14 +121,14 @@ def test_clear_this_browser_forgets_the_text(page, app):
     page.wait_for_function(f"{kept}.every(each => each === null)")
     page.reload()
     own_box(page).wait_for()
-    page.wait_for_timeout(1500)
+    settle(page)
     expect(own_box(page)).to_have_value("")
 
 
 def test_a_complaint_about_the_address_stays_until_the_learner_moves_on(page, app):
     page.goto(f"{app}/Layers?layer=99&head=-1&text=<script>alert(1)</script>")
     grid(page)
-    page.wait_for_timeout(1500)
+    settle(page)
     warnings = page.get_by_test_id("stAlertContentWarning")
     expect(warnings).to_have_count(3)
     page.wait_for_url("**/Layers?layer=11")

@@ -86,7 +86,7 @@ def wait_for_weights():
     while time.monotonic() < until:
         if any("safetensors" in part.name and part.stat().st_size for part in parts()):
             return
-        time.sleep(0.02)
+        time.sleep(0.02)  # a file tells nobody that it grows
     raise AssertionError("the weights did not begin to arrive")
 
 

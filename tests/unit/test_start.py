@@ -2,12 +2,15 @@
 
 import importlib.util
 import os
+import re
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from headlab import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -107,10 +110,47 @@ def test_arguments_are_passed_on(start, monkeypatch):
     monkeypatch.setattr(start, "run", ran.append)
     start.main(["app", "--server.port", "8600"])
     start.main(["test", "-q", "tests/unit"])
+    start.main(["sheets", "check", "mine.toml"])
     assert ran == [
         ["-m", "streamlit", "run", "streamlit_app.py", "--server.port", "8600"],
-        ["-m", "pytest", "-q", "tests/unit"],
+        ["-m", "pytest", *start.WORKERS, "-q", "tests/unit"],
+        ["-m", "headlab", "sheets", "check", "mine.toml"],
     ]
+    assert start.is_installed("requirements.txt")
+
+
+def test_every_command_of_the_command_line_starts_here(start):
+    (commands,) = (a.choices for a in cli._parser()._actions if a.dest == "command")
+    assert set(start.COMMANDS) - {"test"} == set(commands) | {"app", "serve"}
+    assert all(name in start.USAGE for name in start.COMMANDS)
+
+
+def test_a_command_runs_where_it_was_called(start, tmp_path, monkeypatch):
+    """So that `python /there/start.py score --out here.json` writes here."""
+    ran = []
+    monkeypatch.setattr(start.os, "execv", lambda path, arguments: ran.append(os.getcwd()))
+    monkeypatch.setattr(start.subprocess, "call", lambda arguments: ran.append(os.getcwd()))
+    monkeypatch.setenv("PYTHONPATH", "mine")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    start.run(["-m", "headlab", "score"])
+    assert os.environ["PYTHONPATH"] == os.pathsep.join([start.ROOT, "mine"])
+    start.run(["-m", "pytest"])
+    assert [Path(folder) for folder in dict.fromkeys(ran)] == [here, Path(start.ROOT)]
+
+
+def test_a_python_without_the_packages_is_one_sentence(tmp_path):
+    """An interpreter that sees nothing but its own library and headlab."""
+    for command in (["models"], ["score", "--text", "a b"]):
+        done = subprocess.run(
+            [sys.executable, "-S", "-m", "headlab", *command],
+            cwd=ROOT, env=os.environ | {"PYTHONPATH": ""}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert re.fullmatch(
+            r"headlab: this Python has no package \w+; run `python start.py`.*\n", done.stderr
+        )
 
 
 def test_serve_opens_to_the_network_for_strangers(start, monkeypatch, capsys):
@@ -158,6 +198,9 @@ def test_a_port_that_is_taken_or_none_is_said_before_the_start(start):
     for wrong in ("", "x", "-1", "0", "70000"):
         with pytest.raises(start.CannotStart, match="is no port"):
             start.check_port(wrong)
+    for kept in ("22", "1023"):  # for root too, who could take them
+        with pytest.raises(start.CannotStart, match="kept for services of the system"):
+            start.check_port(kept)
 
 
 def test_the_own_address_is_one_that_sockets_take(start):

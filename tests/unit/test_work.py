@@ -34,7 +34,7 @@ def until(condition):
     for _ in range(2000):
         if condition():
             return
-        time.sleep(0.005)
+        time.sleep(0.005)  # who waits in a queue tells nobody
     pytest.fail("it never came")
 
 

@@ -111,7 +111,9 @@ def test_eigenvalue_copying_equals_that_of_the_dense_matrix(model):
     """All 700 eigenvalues of the dense float64 matrix, most of them zero but for rounding."""
     ours = eigenvalue_copying(model)
     assert ours.shape == (3, 4)
-    for layer, head in ((0, 0), (1, 2), (2, 3)):
+    # one head of each kind of network; of the first kind one of every layer
+    first = model.network.config.to_dict() == configurations()["gpt2"].to_dict()
+    for layer, head in ((0, 0), (1, 2), (2, 3)) if first else ((2, 3),):
         values = np.linalg.eigvals(dense_ov(model, layer, head).numpy())
         rank = ov_circuit(model, Head(layer, head)).left.shape[1]
         values = sorted(values, key=abs)[-rank:]

@@ -1,14 +1,17 @@
 """The command line does what the functions do, and says what went wrong in a sentence."""
 
+import io
 import json
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from tqdm import tqdm
 
 from headlab import Profile, ablate, ablation_sweep, load_model, patch, profile_model, read_text
 from headlab.behaviours import behaviours
-from headlab.cli import DONE, FAILED, MISUNDERSTOOD, main
+from headlab.cli import DONE, FAILED, MISUNDERSTOOD, main, shared
 from headlab.models.catalogue import CATALOGUE
 from headlab.models.download import Download, latest_download
 from headlab.models.hub import find_model
@@ -366,3 +369,18 @@ def test_answers_about_two_models_want_a_second_one(capsys, weaker):
     assert answers[0]["accepted"] == ["open"]
     assert main(["sheets", "key", "bigger-model"]) == DONE
     assert "choose a second one" in capsys.readouterr().out
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("stderr", "shows"), [(Terminal(), True), (io.StringIO(), False)])
+def test_progress_bars_are_for_terminals(stderr, shows, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", stderr)
+    now = {"delay": 0, "mininterval": 0}
+    monkeypatch.setattr(shared, "tqdm", lambda **wished: tqdm(**(wished | now)))
+    with shared.progress_bar("mini") as progress:
+        progress(0.5, "half of it")
+    assert ("half of it" in stderr.getvalue()) == shows

@@ -59,7 +59,7 @@ profile = Profile.load(sys.argv[1])
 print("ready", flush=True)
 while not sys.stdin.read(1):
     pass
-for _ in range(40):
+for _ in range(12):
     profile.save(sys.argv[2])
 """
 

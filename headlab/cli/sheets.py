@@ -3,8 +3,7 @@
 import argparse
 import re
 import sys
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from headlab.cli.shared import (
 from headlab.errors import HeadlabError
 from headlab.exercises import MeasurementContext, PreparedQuestion, prepare, read_sheet, sheets
 from headlab.exercises.sheets import template
+from headlab.profiles.profile import Profile
 
 
 def add_commands(commands: Any) -> None:
@@ -116,12 +116,23 @@ def _sheets_new(options: argparse.Namespace) -> int:
     return DONE
 
 
+@dataclass(frozen=True, eq=False)
+class _WithProgress(MeasurementContext):
+    """A model that is profiled with a progress bar."""
+
+    options: argparse.Namespace = field(default_factory=argparse.Namespace)
+
+    def profile(self) -> Profile:
+        if "profile" not in self._kept:
+            self._kept["profile"] = profiled(self.model, self.options)
+        return super().profile()
+
+
 def _sheets_key(options: argparse.Namespace) -> int:
     path = Path(options.sheet)
     sheet = read_sheet(path) if path.suffix == ".toml" else sheets()[options.sheet]
     model = load(options.model)
-    profile = cache(lambda: profiled(model, options))
-    lab = replace(MeasurementContext.of(model, start_policy(options)), profile=profile)
+    lab = replace(_WithProgress.of(model, start_policy(options)), options=options)
     if options.second is not None:
         lab = lab.beside(profile_of(options.second, options))
     rows = [

@@ -5,8 +5,8 @@ A page goes: ``sheets()`` -> ``prepare(step.question, lab)`` -> ``Entry.start`` 
 """
 
 from headlab.exercises.board import Board
+from headlab.exercises.context import MeasurementContext
 from headlab.exercises.format import Question, Sheet, Step, Text
-from headlab.exercises.measures import MeasurementContext
 from headlab.exercises.prepared import Key, Option, PreparedQuestion, Verdict, grade
 from headlab.exercises.questions import explain, prepare
 from headlab.exercises.record import Answer, Entry, Record, calibration

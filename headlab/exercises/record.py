@@ -17,8 +17,8 @@ from typing import Any
 
 from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
+from headlab.exercises.context import MeasurementContext
 from headlab.exercises.format import Sheet
-from headlab.exercises.measures import MeasurementContext
 from headlab.exercises.prepared import (
     RIGHT,
     SKIPPED,

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NoReturn
 
 from headlab.errors import HeadlabError
-from headlab.exercises.format import KINDS
+from headlab.exercises.kinds import kinds
 from headlab.exercises.prepared import Key
 from headlab.exercises.record import (
     DONE,
@@ -224,7 +224,7 @@ def _asked(fields: _Fields) -> AskedQuestion:
         text=fields.text("text"),
         key=None if key is None else _read_key(key),
     )
-    if asked.kind not in KINDS:
+    if asked.kind not in kinds():
         fields.fail("asks a question of an unknown kind")
     fields.finish()
     return asked

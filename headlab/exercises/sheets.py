@@ -5,20 +5,17 @@ a question is prepared (``questions.prepare``). The format is described in docs/
 """
 
 import hashlib
-import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from headlab import settings
 from headlab.errors import HeadlabError, unknown
 from headlab.exercises.format import Sheet
-from headlab.exercises.parser import Parser
+from headlab.exercises.sheet_reader import SheetReader
+from headlab.exercises.toml_file import file_bytes, read_toml
 
 FOLDER = Path(__file__).parents[2] / "prompts" / "sheets"
 ENVIRONMENT = "HEADLAB_SHEETS"
-MAX_BYTES = 200_000  # bytes; far more than anyone writes by hand
-MAX_DOTS = 200  # in a line: names of thousands of parts keep a TOML parser busy for minutes
 
 
 @dataclass(frozen=True)
@@ -70,60 +67,13 @@ def sheets(folder: Path | None = None) -> SheetList:
 def read_sheet(source: Path | str | bytes, name: str = "sheet") -> Sheet:
     """A sheet from a file, or from TOML text (``name`` then says what to call it).
 
-    Raises HeadlabError: one sentence with file, line and remedy.
+    Raises HeadlabError: a sentence with file, line and remedy for each mistake.
     """
     if isinstance(source, Path):
-        return read_sheet(_file_bytes(source), source.stem)
-    file = f"{name}.toml"
+        return read_sheet(file_bytes(source), source.stem)
     raw = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
-    _check_size(len(raw), file)
-    try:
-        text = raw.decode("utf-8").replace("\r\n", "\n")
-        _check_dots(text, file)
-        data = tomllib.loads(text)
-        return Parser(name, text, data).sheet(hashlib.sha256(raw).hexdigest())
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise HeadlabError(
-            f"{file}, line {line}: this is not UTF-8 text: save the file as UTF-8."
-        ) from error
-    except HeadlabError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise HeadlabError(f"{file}{_toml_error(error)}") from error
-
-
-def _file_bytes(path: Path) -> bytes:
-    try:
-        _check_size(path.stat().st_size, path.name)
-        return path.read_bytes()
-    except OSError as error:
-        raise HeadlabError(f"{path} cannot be read ({error.strerror}): check the path.") from error
-
-
-def _check_size(size: int, file: str) -> None:
-    if size > MAX_BYTES:
-        raise HeadlabError(
-            f"{file} is {size:,} bytes long and a sheet may have {MAX_BYTES:,}: "
-            "split it into several sheets."
-        )
-
-
-def _check_dots(text: str, file: str) -> None:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.count(".") > MAX_DOTS:
-            raise HeadlabError(
-                f"{file}, line {number}: this line has more than {MAX_DOTS} dots: write fewer."
-            )
-
-
-def _toml_error(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return ": brackets are nested too deeply: a sheet needs no more than two levels."
-    words = re.sub(r"\s+", " ", str(error))
-    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", words)
-    what, place = (found[1], f", line {found[2]}, column {found[3]}") if found else (words, "")
-    return f"{place}: this is no TOML ({what}): check quotes and brackets."
+    text, data = read_toml(raw, f"{name}.toml")
+    return SheetReader(name, text, data).sheet(hashlib.sha256(raw).hexdigest())
 
 
 def template(name: str) -> str:

@@ -26,11 +26,15 @@ def test_facts_stand_in_their_text():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("order = ", "cannot be read as TOML"),
-        (GOOD.replace("look", "loook"), "'look' must be a text"),
-        (GOOD.replace("1", '"1"'), "'order' must be a whole number"),
-        (GOOD + 'hint = "x"\n', "'hint' is not known"),
-        (GOOD + '[[facts]]\nentity = "a"\n', "needs an 'entity' and an 'attribute'"),
+        ("order = ", "line 1, column 9: this is no TOML"),
+        (GOOD.replace("look", "loook"), "line 4: Unknown key 'loook'. Did you mean 'look'?"),
+        (GOOD.replace("look", "# look"), "line 1: 'look' is missing: it must be a text"),
+        (GOOD.replace("1", '"1"'), "line 1: 'order' must be a whole number"),
+        (GOOD + 'hint = "x"\n', "line 5: Unknown key 'hint'"),
+        (
+            GOOD + '[[facts]]\nentity = "a"\n',
+            "line 5: 'facts' must be tables [[facts]]; each needs an 'entity' and an 'attribute'",
+        ),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, content, words):
@@ -55,5 +59,7 @@ def test_pairs_are_of_equal_length_and_their_answers_one_token_each():
 
 def test_a_bad_pair_is_named(tmp_path):
     (tmp_path / "mine.toml").write_text('order = 1\ntitle = "T"\n', encoding="utf-8")
-    with pytest.raises(HeadlabError, match=r"mine\.toml: 'clean' must be a text"):
+    with pytest.raises(
+        HeadlabError, match=r"mine\.toml, line 1: 'clean' is missing: it must be a text"
+    ):
         guided_pairs(tmp_path)

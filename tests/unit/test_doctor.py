@@ -28,7 +28,18 @@ def findings(capsys, *arguments):
 def test_everything_is_looked_at(capsys):
     _, found = findings(capsys)
     assert set(found) == {
-        *("python", "packages", "settings", "device", "memory", "cache", "models", "prompts", "hub", "port")
+        *(
+            "python",
+            "packages",
+            "settings",
+            "device",
+            "memory",
+            "cache",
+            "models",
+            "prompts",
+            "hub",
+            "port",
+        )
     }
     assert "mini" in found["models"]["found"]
     assert cli.main(["doctor"]) in (cli.DONE, cli.FAILED)

@@ -6,10 +6,10 @@ from typing import Any
 
 import psutil
 import torch
-from transformers import AutoModelForCausalLM
 
 from headlab.errors import HeadlabError
 from headlab.models.catalogue import gigabytes
+from headlab.models.hf import AutoModelForCausalLM
 
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -11,6 +11,7 @@ MAX_BYTES = 200_000  # bytes; far more than anyone writes by hand
 MAX_DOTS = 200  # in a line: names of thousands of parts keep a TOML parser busy for minutes
 
 _PLACE = re.compile(r"(.*) \(at line (\d+), column (\d+)\)")
+_END = " (at end of document)"
 _KEY = re.compile(r"\s*([^\s=\"'#\[]+)\s*=")
 _TYPOGRAPHIC = re.compile(r"[=\[,]\s*[“”„«»‘’]")
 
@@ -22,6 +23,14 @@ def file_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise HeadlabError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+
+
+def written(path: Path) -> int:
+    """When the file was written last, in nanoseconds; 0 where it cannot be told."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def read_toml(raw: bytes, file: str) -> tuple[str, dict[str, Any]]:
@@ -66,11 +75,15 @@ def _cause(error: Exception, text: str) -> str:
     if isinstance(error, RecursionError):
         return ": brackets are nested too deeply: a file needs no more than two levels."
     words = re.sub(r"\s+", " ", str(error))
+    if words.endswith(_END):
+        number = text.rstrip().count("\n") + 1
+        what = words.removesuffix(_END)
+        return f", line {number}: this is no TOML ({what}): check quotes and brackets."
     found = _PLACE.fullmatch(words)
-    if found is None:
+    if found is None:  # such as a number of thousands of digits
         return f": this is no TOML ({words}): check quotes and brackets."
-    what, number, column = found.groups()
-    line = text.split("\n")[int(number) - 1]
+    what, number, column = found[1], int(found[2]), found[3]
+    line = text.split("\n")[number - 1]
     key = _KEY.match(line)
     remedy = "check quotes and brackets"
     if key and not key[1].isascii():

@@ -21,6 +21,7 @@ from headlab.exercises.prepared import (
     SUPPORTED,
     WRONG,
 )
+from headlab.exercises.record import Setting
 from headlab.heads import Head
 from headlab.measuring.probes import sentences
 from headlab.measuring.reading import SHAPES, Reading
@@ -607,5 +608,6 @@ def test_without_a_second_model_or_kin_the_question_says_why():
 
 
 def test_a_record_tells_pairs_of_models_apart():
-    assert two_models().content_hash != lab().content_hash
-    assert len(two_models().content_hash) == 64
+    one, two = Setting.of(lab()), Setting.of(two_models())
+    assert one.content_hash == two.content_hash == mini().content_hash and one.second_hash is None
+    assert two.second_hash == two_models().second.content_hash and two.second_start == 0

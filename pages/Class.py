@@ -1,5 +1,9 @@
 """For teachers: what a class answered, from the records that learners handed in."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 from collections.abc import Sequence
 
 import pandas as pd

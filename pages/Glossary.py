@@ -1,5 +1,9 @@
 """The words headlab uses, its behaviours with their sources, and what attention cannot tell."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 from dataclasses import dataclass
 
 import streamlit as st

@@ -22,13 +22,13 @@ from headlab.cli.shared import (
     load,
     positive,
     profiled,
-    records,
     show,
     start_policy,
     write,
 )
 from headlab.errors import HeadlabError
 from headlab.heads import Head
+from headlab.measuring.json_types import records
 from headlab.measuring.reading import Reading, read_text
 from headlab.models.catalogue import CATALOGUE
 from headlab.profiles.profile import Profile

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from headlab.errors import HeadlabError, unknown
 from headlab.models.attention import READ_AFTERWARDS, TAPPED, implementation
 from headlab.models.catalogue import CATALOGUE, check_offered, is_public
+from headlab.models.hf import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from headlab.models.hub import find_model, is_hub_name, weight_files
 from headlab.models.memory import check_memory, free_memory, needed_memory
 from headlab.models.quiet import quiet_transformers

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM
 
 from headlab.errors import HeadlabError
 from headlab.models.catalogue import gigabytes
+from headlab.models.hf import AutoModelForCausalLM
 
 _CGROUP = Path("/sys/fs/cgroup")
 

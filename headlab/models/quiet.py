@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from transformers.utils import logging
+from headlab.models.hf import logging
 
 _LOCK = threading.Lock()
 _INSIDE: list[None] = []  # one for each model that is being opened

@@ -18,14 +18,15 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.measuring import confidence
 from headlab.measuring.confidence import UNCLASSIFIED
+from headlab.measuring.json_types import records
 from headlab.measuring.reading import Reading
+from headlab.measuring.scoring import MIN_CHANGE
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import find_in_text
 from headlab.profiles.profile import Profile
 
 SCHEMA = "headlab.comparison/1"
 SEED = 0
-MIN_CHANGE = 0.05  # as in exercises: pictures that differ by less look alike
 N_SHUFFLES = 1_000
 UP, DOWN, SAME, OPEN, UNMEASURED = "up", "down", "same", "cannot tell", "not measured"
 THIRDS = ("first third", "middle third", "last third")
@@ -213,7 +214,7 @@ class ProfileComparison:
             "cautions": list(self.cautions),
             "left_out": list(self.left_out),
             "no_interval": {name: c.why for name, c in self.changes.items() if c.why},
-            **{name: _records(table) for name, table in tables.items()},
+            **{name: records(table) for name, table in tables.items()},
         }
 
 
@@ -560,11 +561,3 @@ def _facts(profile: Profile) -> dict[str, Any]:
         "n_layers": profile.n_layers,
         "n_heads": profile.n_heads,
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = table.astype(object).where(table.notna(), None)
-    return [
-        {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
-        for row in plain.to_dict("records")
-    ]

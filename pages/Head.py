@@ -1,5 +1,9 @@
 """One head: its picture, the text as it sees it, its passport; and a second head beside it."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 from dataclasses import replace
 
 import numpy as np

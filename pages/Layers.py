@@ -1,5 +1,9 @@
 """The heads of one layer at once: pick a text, slide through the layers, lock a head."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 import streamlit as st
 
 from headlab.behaviours import get_behaviour

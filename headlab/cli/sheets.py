@@ -10,9 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from headlab.cli.codes import DONE, FAILED
 from headlab.cli.shared import (
-    DONE,
-    FAILED,
     add_json,
     add_model,
     add_start_token,
@@ -26,13 +25,15 @@ from headlab.cli.shared import (
 )
 from headlab.errors import HeadlabError
 from headlab.exercises import MeasurementContext, PreparedQuestion, prepare, read_sheet, sheets
+from headlab.exercises.guided import guided_problems
 from headlab.exercises.sheets import template
 
 
-def add_commands(commands: Any) -> None:
-    """`sheets check`, `sheets new` and `sheets key`."""
-    group = commands.add_parser("sheets", help="check, begin, or answer exercise sheets")
-    parts = group.add_subparsers(dest="part", required=True, metavar="WHAT")
+def add_sheets(parser: argparse.ArgumentParser) -> None:
+    """What `sheets check`, `sheets new` and `sheets key` take."""
+    parts = parser.add_subparsers(
+        dest="part", required=True, metavar="WHAT", parser_class=argparse.ArgumentParser
+    )
     _add_check(parts)
     _add_new(parts)
     _add_key(parts)
@@ -43,7 +44,7 @@ def _add_check(parts: Any) -> None:
         "check",
         help="say what is wrong with the sheets of a folder",
         description="Read every sheet of a folder; each mistake gets a line with file, line and "
-        "remedy. Without DIR: the sheets that are offered to all.",
+        "remedy. Without DIR: the sheets that are offered to all, and the guided texts and pairs.",
     )
     parser.add_argument(
         "folder", nargs="?", type=Path, metavar="DIR", help="a folder of .toml files"
@@ -83,6 +84,7 @@ def _sheets_check(options: argparse.Namespace) -> int:
     if folder is not None and not folder.is_dir():
         raise HeadlabError(f"There is no folder {folder}: give the folder that holds your sheets.")
     found = sheets(folder)
+    problems = (guided_problems() if folder is None else {}) | found.problems
     if not found.sheets and not found.problems:
         raise HeadlabError(f"There is no .toml file in {folder}: `sheets new` writes one.")
     rows = [
@@ -90,10 +92,10 @@ def _sheets_check(options: argparse.Namespace) -> int:
         for s in found.sheets.values()
     ]
     if rows or options.json:
-        show(pd.DataFrame(rows), {"sheets": rows, "problems": found.problems}, options)
-    for sentence in found.problems.values():
+        show(pd.DataFrame(rows), {"sheets": rows, "problems": problems}, options)
+    for sentence in problems.values():
         print(f"headlab: {sentence}", file=sys.stderr)
-    return FAILED if found.problems else DONE
+    return FAILED if problems else DONE
 
 
 def _sheets_new(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from headlab.errors import HeadlabError
 from headlab.models import kernels, logit_lens
 
 ROW_SUM_TOLERANCE = 0.02
+MIN_CHANGE = 0.05  # of a score or a share of attention; what differs by less looks alike
 
 
 def token_codes(tokens: Sequence[int] | Sequence[str] | np.ndarray) -> np.ndarray:

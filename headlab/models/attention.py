@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AttentionInterface
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 from headlab.errors import HeadlabError
+from headlab.models.hf import AttentionInterface, AttentionMaskInterface, eager_mask
 from headlab.models.kernels import blocks
 from headlab.models.weights import final_norm, head_values, layer_modules
 

@@ -118,7 +118,7 @@ def test_the_best_heads_are_doors_to_their_page(profile):
 def test_a_row_opens_its_head(monkeypatch):
     opened = []
     monkeypatch.setattr(
-        "headlab.ui.services.navigation.open_page", lambda *a, **k: opened.append((a, k))
+        "headlab.ui.views.rankings.open_page", lambda *a, **k: opened.append((a, k))
     )
     test = rankings(behaviour="induction")
     first = Head.parse(test.dataframe[0].value["head"].iloc[0])

@@ -1,0 +1,233 @@
+"""Which heads do what: one behaviour over all heads of a model."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from headlab.behaviours import get_behaviour
+from headlab.figures import (
+    NO_TOOLBAR,
+    behaviour_map_figure,
+    label_counts_figure,
+    ranking_figure,
+    role_counts_figure,
+    scatter_figure,
+)
+from headlab.heads import Head
+from headlab.profiles.profile import Profile
+from headlab.ui.services import state
+from headlab.ui.services.navigation import open_page, page_link
+from headlab.ui.services.state import Selection
+
+USUAL = "induction"
+STRONGEST = 15
+
+
+def title(name: str) -> str:
+    """A behaviour's name for people."""
+    return get_behaviour(name).title
+
+
+def ranked_table(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
+    """A ranking as it is shown, with each head's label and all its roles."""
+    heads = [Head.parse(name) for name in table["name"]]
+    return pd.DataFrame(
+        {
+            "head": table["name"],
+            "label": [profile.label_text(*head) for head in heads],
+            "roles": [
+                [get_behaviour(name).title for name in profile.roles(*head)] for head in heads
+            ],
+            "score": table["score"],
+            "low": table["low"],
+            "high": table["high"],
+            "chance": table["chance"],
+            "confidence": table["role_confidence"],
+        }
+    )
+
+
+def describe(profile: Profile, behaviour: str) -> None:
+    """What the behaviour is, and from where on a head counts as showing it."""
+    about = get_behaviour(behaviour)
+    raw = about.scale == "raw"
+    scale = "a score" if raw else "an excess, (score − chance) / (1 − chance),"
+    st.markdown(
+        f"**{about.title}.** {about.summary} A head counts from {scale} of "
+        f"{about.threshold:g} on. {about.reason}"
+    )
+    prompts, rows = profile.n_prompts[behaviour], profile.n_rows[behaviour]
+    st.caption(
+        f"Measured on {prompts} probe texts, {rows:,} query tokens. **Interval**, from low to "
+        "high: where the score lies in 95 % of 1,000 redraws of these texts. **Confidence**: the "
+        "share of redraws in which the head passes the threshold."
+    )
+
+
+def top_heads(profile: Profile, behaviour: str) -> None:
+    """The heads past the threshold, at most eight and from several layers where possible."""
+    found = profile.top_heads[behaviour]
+    if not found:
+        st.markdown("**No head passes the threshold.** The table ranks those that come nearest.")
+        return
+    st.markdown("**Heads that show it best**, at most eight, from several layers where possible:")
+    with st.container(horizontal=True):
+        for top in found:
+            head = Head.parse(top["head"])
+            label = f"{head} ({top['score']:.2f})"
+            page_link("Head", label=label, layer=head.layer, head=head.head, behaviour=behaviour)
+
+
+def evidence(profile: Profile) -> None:
+    """What retrieval is held against besides its score."""
+    ranked = profile.ranking("retrieval", top=1)
+    if ranked.empty or not profile.evidence:
+        return
+    best = Head.parse(ranked["name"][0])
+    rate = profile.evidence["copy_paste_rate"][best]
+    copied = (
+        "It answers none correctly, so how often a head looks at the answer that the model then "
+        "says (*copy-paste rate*) cannot be measured."
+        if np.isnan(rate)
+        else f"In {rate:.0%} of the correct answers the token it looks at most is the one the "
+        "model then says (*copy-paste rate*)."
+    )
+    st.markdown(
+        f"**Beside the score.** The model answers {profile.evidence['answered_correctly']:.0%} of "
+        f"the fact prompts correctly. {best}, the strongest head here, gives the right attribute "
+        f"{profile.evidence['selectivity'][best]:.0%} of its attention on all attributes "
+        f"(*selectivity*). {copied}"
+    )
+
+
+def false_positives(profile: Profile) -> None:
+    """How many specific labels heads without any training get."""
+    if not profile.controls:
+        return
+    found = sum(profile.false_positives.values())
+    heads = profile.controls * profile.n_layers * profile.n_heads
+    st.markdown(
+        f"**Could this be luck?** We measured {profile.controls} models of the same shape with "
+        f"random weights: of their {heads} heads, {found} got a label other than first token, "
+        "diffuse or unclassified."
+    )
+
+
+def ranking(selection: Selection, profile: Profile, behaviour: str) -> None:
+    """The filters, the strongest heads as bars, and the table; a row opens its head."""
+    left, right = st.columns(2)
+    left.multiselect(
+        "Only these layers",
+        range(profile.n_layers),
+        placeholder="all layers",
+        **state.bound("only", list(selection.only), lambda layers: {"only": tuple(sorted(layers))}),
+    )
+    right.slider("Lowest score", 0.0, 1.0, step=0.05, **state.bound("least", selection.least))
+    found = profile.ranking(
+        behaviour, layers=selection.only or None, minimum=selection.least or None
+    )
+    if found.empty:
+        st.info("No head is left: choose more layers or a lower score.")
+        return
+    strongest = found.head(STRONGEST)
+    st.plotly_chart(
+        ranking_figure(profile, strongest, behaviour),
+        config=NO_TOOLBAR,
+        key="bars",
+        alt=f"The {len(strongest)} strongest heads with their intervals",
+    )
+    st.markdown("Choose a row to open its head.")
+    table = ranked_table(profile, found)
+    event = st.dataframe(
+        table,
+        hide_index=True,
+        key="ranking",
+        on_select="rerun",
+        selection_mode="single-row",
+        alt="Every head with label, roles, score, interval, chance and confidence",
+        column_config={
+            "score": st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f"),
+            "low": st.column_config.NumberColumn(format="%.3f"),
+            "high": st.column_config.NumberColumn(format="%.3f"),
+            "chance": st.column_config.NumberColumn(format="%.3f"),
+            "confidence": st.column_config.ProgressColumn(
+                min_value=0, max_value=1, format="percent"
+            ),
+        },
+    )
+    if event.selection.rows:
+        head = Head.parse(table["head"].iloc[event.selection.rows[0]])
+        open_page("Head", layer=head.layer, head=head.head)
+    st.caption(
+        "A head is labelled by one behaviour only, so a head high in this table may carry another "
+        "label; all behaviours that it shows stand under roles."
+    )
+
+
+def rankings(selection: Selection, profile: Profile) -> None:
+    """The heads that show the chosen behaviour, and counts over the whole model."""
+    names = list(profile.behaviours)
+    behaviour = selection.behaviour if selection.behaviour in names else USUAL
+    st.selectbox("Behaviour", names, format_func=title, **state.bound("behaviour", behaviour))
+    describe(profile, behaviour)
+    top_heads(profile, behaviour)
+    if behaviour == "retrieval":
+        evidence(profile)
+    st.plotly_chart(
+        behaviour_map_figure(profile, behaviour),
+        config=NO_TOOLBAR,
+        key="map",
+        alt=f"{title(behaviour)} score of every head, layer across and head down",
+    )
+    ranking(selection, profile, behaviour)
+    st.header("Over the whole model")
+    left, right = st.columns(2)
+    left.plotly_chart(
+        label_counts_figure(profile),
+        config=NO_TOOLBAR,
+        key="counts",
+        alt="How many heads of each layer carry each label",
+    )
+    right.plotly_chart(
+        role_counts_figure(profile, "first_token"),
+        config=NO_TOOLBAR,
+        key="sinks",
+        alt="How many heads of each layer rest on the first token",
+    )
+    false_positives(profile)
+    st.subheader("Two behaviours against each other")
+    against = selection.against if selection.against in names else names[-2]
+    st.selectbox("Second behaviour", names, format_func=title, **state.bound("against", against))
+    st.plotly_chart(
+        scatter_figure(profile, behaviour, against),
+        config=NO_TOOLBAR,
+        key="scatter",
+        alt=f"Every head by {title(behaviour)} and {title(against)}",
+    )
+    st.caption("Dotted lines are the thresholds from which a head counts as showing a behaviour.")
+    downloads(profile)
+    for name, reason in profile.untested.items():
+        st.info(f"{title(name)} was not tested: {reason}.")
+
+
+def downloads(profile: Profile) -> None:
+    """All scores as tidy CSV, and the whole profile as JSON."""
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download all scores (CSV)",
+            lambda: (
+                profile.table()
+                .assign(model=profile.model_name, start_token=profile.start_text or "none")
+                .to_csv(index=False)
+            ),
+            f"{profile.model_name}-scores.csv",
+            "text/csv",
+        )
+        st.download_button(
+            "Download the profile (JSON)",
+            lambda: json.dumps(profile.to_dict(), allow_nan=False),
+            f"{profile.model_name}-profile.json",
+            "application/json",
+        )

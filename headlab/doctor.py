@@ -18,6 +18,8 @@ import httpx2
 from headlab import settings
 from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
+from headlab.exercises import sheets
+from headlab.exercises.guided import guided_pairs, guided_problems, guided_texts
 from headlab.models import hub
 from headlab.models.catalogue import CATALOGUE, gigabytes
 from headlab.models.loading import best_device
@@ -59,6 +61,7 @@ def examine(port: int = 8501) -> Iterator[Finding]:
     yield _memory(free_memory(device))
     yield _folder()
     yield _models()
+    yield _prompts()
     yield _hub()
     yield _port(port)
 
@@ -122,6 +125,16 @@ def _folder() -> Finding:
 def _models() -> Finding:
     here = [name for name, entry in CATALOGUE.items() if entry.folder or hub.find_model(name)]
     return Finding("models", GOOD, f"on this machine: {', '.join(here)}")
+
+
+def _prompts() -> Finding:
+    """Whether every sheet, guided text and pair can be offered."""
+    offered = sheets()
+    problems = [*guided_problems().values(), *offered.problems.values()]
+    if problems:
+        return Finding("prompts", WRONG, f"{len(problems)} left out", " ".join(problems))
+    texts = f"{len(guided_texts())} texts, {len(guided_pairs())} pairs"
+    return Finding("prompts", GOOD, f"{texts} and {len(offered.sheets)} sheets can be read")
 
 
 def _hub() -> Finding:

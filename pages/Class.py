@@ -14,6 +14,7 @@ from headlab.exercises.board import QuestionBoard
 from headlab.figures import answers_figure, calibration_figure
 from headlab.report import read_record
 from headlab.ui.services.start_page import start_page
+from headlab.ui.views.words import plain
 
 
 def show_files(board: Board) -> None:
@@ -22,6 +23,8 @@ def show_files(board: Board) -> None:
         f"**{len(board.records)}** records read, {board.merged} repeated ones merged, "
         f"{len(board.left_out)} left out."
     )
+    for sentence in board.cautions:
+        st.warning(plain(sentence))
     if board.left_out:
         with st.expander("Left out, and why"):
             st.dataframe(

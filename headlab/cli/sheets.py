@@ -26,6 +26,7 @@ from headlab.cli.shared import (
 )
 from headlab.errors import HeadlabError
 from headlab.exercises import MeasurementContext, PreparedQuestion, prepare, read_sheet, sheets
+from headlab.exercises.guided import guided_problems
 from headlab.exercises.sheets import template
 
 
@@ -43,7 +44,7 @@ def _add_check(parts: Any) -> None:
         "check",
         help="say what is wrong with the sheets of a folder",
         description="Read every sheet of a folder; each mistake gets a line with file, line and "
-        "remedy. Without DIR: the sheets that are offered to all.",
+        "remedy. Without DIR: the sheets that are offered to all, and the guided texts and pairs.",
     )
     parser.add_argument(
         "folder", nargs="?", type=Path, metavar="DIR", help="a folder of .toml files"
@@ -83,6 +84,7 @@ def _sheets_check(options: argparse.Namespace) -> int:
     if folder is not None and not folder.is_dir():
         raise HeadlabError(f"There is no folder {folder}: give the folder that holds your sheets.")
     found = sheets(folder)
+    problems = (guided_problems() if folder is None else {}) | found.problems
     if not found.sheets and not found.problems:
         raise HeadlabError(f"There is no .toml file in {folder}: `sheets new` writes one.")
     rows = [
@@ -90,10 +92,10 @@ def _sheets_check(options: argparse.Namespace) -> int:
         for s in found.sheets.values()
     ]
     if rows or options.json:
-        show(pd.DataFrame(rows), {"sheets": rows, "problems": found.problems}, options)
-    for sentence in found.problems.values():
+        show(pd.DataFrame(rows), {"sheets": rows, "problems": problems}, options)
+    for sentence in problems.values():
         print(f"headlab: {sentence}", file=sys.stderr)
-    return FAILED if found.problems else DONE
+    return FAILED if problems else DONE
 
 
 def _sheets_new(options: argparse.Namespace) -> int:

@@ -1,9 +1,11 @@
 """Guided texts can be read by every model that ships, and bad files are named."""
 
+import os
+
 import pytest
 
 from headlab import HeadlabError, load_model, read_text
-from headlab.exercises.guided import guided_pairs, guided_texts
+from headlab.exercises.guided import guided_pairs, guided_problems, guided_texts
 from headlab.models.tokens import encode
 
 GOOD = 'order = 1\ntitle = "T"\ntext = "one two"\nlook = "here"\n'
@@ -26,18 +28,32 @@ def test_facts_stand_in_their_text():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("order = ", "cannot be read as TOML"),
-        (GOOD.replace("look", "loook"), "'look' must be a text"),
-        (GOOD.replace("1", '"1"'), "'order' must be a whole number"),
-        (GOOD + 'hint = "x"\n', "'hint' is not known"),
+        ("order = ", "mine.toml cannot be read as TOML (Invalid value (at end of document))"),
+        (GOOD.replace("look", "loook"), "line 4: 'loook' is not known; did you mean 'look'?"),
+        (GOOD.replace('title = "T"\n', ""), "mine.toml: 'title' is missing: add it"),
+        (GOOD.replace("1", '"1"'), "line 1: 'order' must be a whole number"),
+        (GOOD.replace('"T"', "3"), "line 2: 'title' must be a text in quotes"),
+        (GOOD + 'hint = "x"\n', "line 5: 'hint' is not known; known are order, title"),
         (GOOD + '[[facts]]\nentity = "a"\n', "needs an 'entity' and an 'attribute'"),
     ],
 )
-def test_a_bad_file_is_named(tmp_path, content, words):
+def test_a_bad_file_is_listed_and_the_others_stay(tmp_path, content, words):
     (tmp_path / "mine.toml").write_text(content, encoding="utf-8")
-    with pytest.raises(HeadlabError, match=r"mine\.toml") as error:
+    (tmp_path / "good.toml").write_text(GOOD, encoding="utf-8")
+    assert list(guided_texts(tmp_path)) == ["good"]
+    (name, sentence), *rest = guided_problems(tmp_path, tmp_path / "none").items()
+    assert name == "mine" and not rest
+    assert sentence.startswith("mine.toml") and words in sentence
+
+
+def test_a_file_that_is_mended_is_read_again(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(HeadlabError, match=r"no guided texts in .*mine\.toml: 'order' is missing"):
         guided_texts(tmp_path)
-    assert words in str(error.value)
+    path.write_text(GOOD, encoding="utf-8")
+    os.utime(path, ns=(1, 1))
+    assert list(guided_texts(tmp_path)) == ["mine"]
 
 
 def test_an_empty_folder_says_so(tmp_path):
@@ -53,7 +69,7 @@ def test_pairs_are_of_equal_length_and_their_answers_one_token_each():
         assert len(encode(model, pair.answer)) == len(encode(model, pair.wrong)) == 1
 
 
-def test_a_bad_pair_is_named(tmp_path):
+def test_a_bad_pair_is_listed(tmp_path):
     (tmp_path / "mine.toml").write_text('order = 1\ntitle = "T"\n', encoding="utf-8")
-    with pytest.raises(HeadlabError, match=r"mine\.toml: 'clean' must be a text"):
-        guided_pairs(tmp_path)
+    problems = guided_problems(tmp_path / "none", tmp_path)
+    assert problems == {"mine": "mine.toml: 'clean' is missing: add it, with a text in quotes."}

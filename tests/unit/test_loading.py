@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -218,11 +219,19 @@ def test_memory_is_asked_before_loading(saved, monkeypatch):
         memory.check_memory("gpt2-xl", 6_230_444_800, 3_100_000_000)
 
 
+def _denied():
+    raise PermissionError
+
+
 def test_free_memory_is_asked_of_the_system_and_of_the_container(tmp_path, monkeypatch):
     from headlab.models import memory
 
     free = memory.free_memory(torch.device("cpu"))
     assert free is not None and 10**7 < free < 10**14
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=5))
+    assert memory.free_memory(torch.device("cpu")) == 5
+    monkeypatch.setattr(memory.psutil, "virtual_memory", _denied)
+    assert memory._free_on_machine() is None and memory.used_memory() > 10**6
     assert memory._free_in_container(tmp_path) is None
     for name, text in {
         "max": "5000",

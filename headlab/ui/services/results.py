@@ -6,6 +6,7 @@ text.
 """
 
 import gc
+import os
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def unload_models() -> None:
 
 def stamp(name: str) -> int:
     """When the newest file of a model's folder was written: a folder may be trained into again."""
-    folder = Path(name)
+    folder = Path(os.path.expanduser(name))
     files = folder.iterdir() if folder.is_dir() else ()
     return max((file.stat().st_mtime_ns for file in files), default=0)
 

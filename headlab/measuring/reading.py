@@ -277,7 +277,7 @@ def read_layer(
     """
     tokens, _ = tokenise(model, text, resolve_start_token(model, start_token))
     (layer,) = _checked_layers(model, [layer])
-    found = []
+    found: list[np.ndarray] = []
 
     def read(at, pattern, value):
         if at == layer:

@@ -85,9 +85,6 @@ class _Columns:
         self._cells.append(cells)
         self._weights.append(weights)
 
-    def __contains__(self, name: Hashable) -> bool:
-        return name in self._place
-
     def sums(self, pattern: Any) -> dict[Hashable, np.ndarray]:
         """Of a layer's pattern, [prompt, head] by column."""
         if not self._place:
@@ -207,9 +204,10 @@ class Batch:
                 score, chance = map(_as_array, behaviour.measure(run))
             else:
                 score = sums["score", name]
-                chance = sums.get(("chance", name))
-                if chance is None:
+                if name in self._even_chance:
                     chance = np.broadcast_to(self._even_chance[name][:, None], score.shape)
+                else:
+                    chance = sums["chance", name]
             untested = self.rows[name][:, None] == 0
             found.score[name] = np.where(untested, np.nan, score)
             found.chance[name] = np.where(untested, np.nan, chance)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from headlab.errors import HeadlabError
+from headlab.places import app_folder
 
-_PROMPTS = Path(__file__).parents[2] / "prompts"
+_PROMPTS = app_folder() / "prompts"
 FOLDER, PAIRS = _PROMPTS / "texts", _PROMPTS / "pairs"
 _TEXT_KEYS = ("order", "title", "text", "look")
 _PAIR_KEYS = ("order", "title", "clean", "corrupt", "answer", "wrong", "look")

@@ -14,8 +14,9 @@ from headlab import settings
 from headlab.errors import HeadlabError, unknown
 from headlab.exercises.format import Sheet
 from headlab.exercises.parser import Parser
+from headlab.places import app_folder
 
-FOLDER = Path(__file__).parents[2] / "prompts" / "sheets"
+FOLDER = app_folder() / "prompts" / "sheets"
 ENVIRONMENT = "HEADLAB_SHEETS"
 MAX_BYTES = 200_000  # bytes; far more than anyone writes by hand
 MAX_DOTS = 200  # in a line: names of thousands of parts keep a TOML parser busy for minutes

@@ -10,9 +10,14 @@ import streamlit as st
 
 from headlab.errors import HeadlabError
 from headlab.exercises import Entry, MeasurementContext, Record, Sheet, parse_record, read_sheet
-from headlab.measuring.reading import read_text
 from headlab.models.tokens import resolve_start_token
-from headlab.ui.services.results import ChosenText, get_model, get_profile, get_removal, shared
+from headlab.ui.services.results import (
+    ChosenText,
+    get_model,
+    get_profile,
+    get_removal,
+    get_whole_reading,
+)
 from headlab.ui.services.second import has_second, second_profile
 from headlab.ui.services.state import Selection
 
@@ -59,10 +64,7 @@ def get_lab(selection: Selection, sheet: Sheet | None = None) -> MeasurementCont
         lab = lab.beside(second_profile(selection))
     return replace(
         lab,
-        reading=lambda text: shared(
-            ("all layers", model.content_hash, text, start),
-            lambda: read_text(model, text.words, start_token=start, entities=text.facts or None),
-        ),
+        reading=lambda text: get_whole_reading(selection, ChosenText(text.words, text.facts)),
         profile=partial(get_profile, selection),
         removal=lambda text, heads, token: get_removal(
             replace(selection, removed=heads), ChosenText(text.words), "mean", token

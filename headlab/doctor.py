@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import httpx2
 
@@ -24,10 +23,11 @@ from headlab.models import hub
 from headlab.models.catalogue import CATALOGUE, gigabytes
 from headlab.models.loading import best_device
 from headlab.models.memory import free_memory
+from headlab.places import app_folder
 from headlab.profiles.profiling import cache_folder
 
 GOOD, WORTH_KNOWING, WRONG = "good", "note", "wrong"
-REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
+REQUIREMENTS = app_folder() / "requirements.txt"
 ROOM_FOR_A_CLASS = 2_000_000_000  # bytes: mini, torch and forty sessions, with air
 TIMEOUT_S = 3.0  # seconds to wait for the hub
 FIGURES = {
@@ -88,7 +88,7 @@ def _packages() -> Iterator[Finding]:
             wrong = True
             found = f"{name} {here or 'is missing'}, {wanted} was tested"
             state = WORTH_KNOWING if here else WRONG
-            yield Finding("packages", state, found, "Run `pip install -r requirements.txt`.")
+            yield Finding("packages", state, found, f"Run `pip install {name}=={wanted}`.")
     if not wrong:
         yield Finding("packages", GOOD, f"{len(pinned)} as tested")
 

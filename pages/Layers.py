@@ -74,7 +74,7 @@ def grid_and_passport(selection: Selection, chosen: ChosenText, marked: list[Hea
         reading, profile = get_reading(selection, chosen), ready_profile(selection)
         head_grid(
             reading,
-            get_pictures(selection, chosen.text),
+            get_pictures(selection, chosen),
             GridView(asked.layer, asked.head),
             profile,
             marked,

@@ -4,8 +4,8 @@ import argparse
 import json
 from typing import Any
 
+from headlab.cli.codes import DONE
 from headlab.cli.shared import (
-    DONE,
     add_json,
     add_model,
     add_start_token,
@@ -33,22 +33,16 @@ from headlab.models.loading import LoadedModel
 _ONE_TOKEN = 'one token, mostly with a space in front, such as " Mary"'
 
 
-def add_commands(commands: Any) -> None:
-    """`ablate`, `patch` and `attribute`."""
-    _add_ablate(commands)
-    _add_patch(commands)
-    _add_attribute(commands)
-
-
-def _add_ablate(commands: Any) -> None:
-    parser = commands.add_parser(
-        "ablate",
-        help="remove heads and see what the model then predicts",
-        description="Run a text with and without some heads. A loss is minus the log-probability "
+def add_ablate(parser: argparse.ArgumentParser) -> None:
+    """What `ablate` takes."""
+    parser.description = (
+        "Run a text with and without some heads. A loss is minus the log-probability "
         "of a token that stands in the text, in nats; the control is the same for other heads of "
-        "the same layer, drawn at random.",
-        epilog='example: python -m headlab ablate --head L5.H10 --text "The cat sat on the mat. '
-        'The cat sat on the"',
+        "the same layer, drawn at random."
+    )
+    parser.epilog = (
+        'example: python -m headlab ablate --head L5.H10 --text "The cat sat on the mat. '
+        'The cat sat on the"'
     )
     add_model(parser)
     parser.add_argument("--text", required=True, help="the text to run")
@@ -79,14 +73,15 @@ def _add_ablate(commands: Any) -> None:
     parser.set_defaults(run=_ablate)
 
 
-def _add_patch(commands: Any) -> None:
-    parser = commands.add_parser(
-        "patch",
-        help="carry what heads did on one text over to another",
-        description="Put what each head did on the clean text into the run of the corrupt one, and "
-        "see how much of the way the answer moves: 0 not at all, 1 all of it.",
-        epilog='example: python -m headlab patch --clean "Mary met John and John said to" '
-        '--corrupt "Mary met John and Mary said to" --answer " Mary" --wrong " John"',
+def add_patch(parser: argparse.ArgumentParser) -> None:
+    """What `patch` takes."""
+    parser.description = (
+        "Put what each head did on the clean text into the run of the corrupt one, and "
+        "see how much of the way the answer moves: 0 not at all, 1 all of it."
+    )
+    parser.epilog = (
+        'example: python -m headlab patch --clean "Mary met John and John said to" '
+        '--corrupt "Mary met John and Mary said to" --answer " Mary" --wrong " John"'
     )
     add_model(parser)
     parser.add_argument("--clean", required=True, metavar="TEXT", help="the answer is right here")
@@ -108,15 +103,16 @@ def _add_patch(commands: Any) -> None:
     parser.set_defaults(run=_patch)
 
 
-def _add_attribute(commands: Any) -> None:
-    parser = commands.add_parser(
-        "attribute",
-        help="split a logit difference into what each part of the model wrote",
-        description="Direct logit attribution at the end of a text: how many logits each head, MLP "
+def add_attribute(parser: argparse.ArgumentParser) -> None:
+    """What `attribute` takes."""
+    parser.description = (
+        "Direct logit attribution at the end of a text: how many logits each head, MLP "
         "and bias adds to the answer rather than to the wrong token. The parts sum to the "
-        "difference.",
-        epilog='example: python -m headlab attribute --text "Mary met John and John said to" '
-        '--answer " Mary" --wrong " John"',
+        "difference."
+    )
+    parser.epilog = (
+        'example: python -m headlab attribute --text "Mary met John and John said to" '
+        '--answer " Mary" --wrong " John"'
     )
     add_model(parser)
     parser.add_argument("--text", required=True, help="the text to run")

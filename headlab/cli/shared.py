@@ -18,8 +18,6 @@ from headlab.profiles.compare import ProfileComparison, compare_profiles
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import profile_model
 
-DONE, FAILED, MISUNDERSTOOD = 0, 1, 2
-
 
 def add_model(
     parser: argparse.ArgumentParser, several: bool = False, default: str = "mini"

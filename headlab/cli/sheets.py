@@ -9,9 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from headlab.cli.codes import DONE, FAILED
 from headlab.cli.shared import (
-    DONE,
-    FAILED,
     add_json,
     add_model,
     add_start_token,
@@ -30,10 +29,11 @@ from headlab.exercises.sheets import template
 from headlab.profiles.profile import Profile
 
 
-def add_commands(commands: Any) -> None:
-    """`sheets check`, `sheets new` and `sheets key`."""
-    group = commands.add_parser("sheets", help="check, begin, or answer exercise sheets")
-    parts = group.add_subparsers(dest="part", required=True, metavar="WHAT")
+def add_sheets(parser: argparse.ArgumentParser) -> None:
+    """What `sheets check`, `sheets new` and `sheets key` take."""
+    parts = parser.add_subparsers(
+        dest="part", required=True, metavar="WHAT", parser_class=argparse.ArgumentParser
+    )
     _add_check(parts)
     _add_new(parts)
     _add_key(parts)

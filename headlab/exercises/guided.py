@@ -15,8 +15,9 @@ from pydantic import Field
 from headlab.errors import HeadlabError
 from headlab.exercises.mistakes import Checked, Found, Schema, Words
 from headlab.exercises.toml_file import file_bytes, read_toml, written
+from headlab.places import app_folder
 
-_PROMPTS = Path(__file__).parents[2] / "prompts"
+_PROMPTS = app_folder() / "prompts"
 FOLDER, PAIRS = _PROMPTS / "texts", _PROMPTS / "pairs"
 
 

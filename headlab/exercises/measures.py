@@ -9,6 +9,7 @@ import numpy as np
 
 from headlab.behaviours import get_behaviour
 from headlab.exercises.context import CannotPose, CannotTell, MeasurementContext
+from headlab.exercises.finding import key_positions, query_position, title
 from headlab.exercises.format import (
     ATTENTION,
     GAINED,
@@ -20,7 +21,6 @@ from headlab.exercises.format import (
     SHAPES_COUNT,
     Question,
 )
-from headlab.exercises.places import key_positions, query_position, title
 from headlab.heads import Head
 from headlab.measuring.reading import DOMINANT, EVEN, SHAPES, Hint, Reading
 from headlab.profiles.compare import MIN_CHANGE, compare_profiles

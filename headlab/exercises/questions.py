@@ -11,15 +11,15 @@ from typing import Any
 from headlab.behaviours import get_behaviour
 from headlab.errors import HeadlabError
 from headlab.exercises.context import CannotTell, MeasurementContext
-from headlab.exercises.format import Question, fill, placeholders
-from headlab.exercises.kinds import get_kind, needs_second
-from headlab.exercises.places import (
+from headlab.exercises.finding import (
     find_head,
     find_layer,
     head_or_name,
     key_positions,
     query_position,
 )
+from headlab.exercises.format import Question, fill, placeholders
+from headlab.exercises.kinds import get_kind, needs_second
 from headlab.exercises.prepared import PreparedQuestion
 from headlab.exercises.wording import number
 from headlab.heads import Head

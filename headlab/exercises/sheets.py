@@ -16,8 +16,9 @@ from headlab.exercises.guided import GuidedText, guided_texts
 from headlab.exercises.mistakes import FileMistakes
 from headlab.exercises.sheet_reader import SheetReader
 from headlab.exercises.toml_file import file_bytes, read_toml, written
+from headlab.places import app_folder
 
-FOLDER = Path(__file__).parents[2] / "prompts" / "sheets"
+FOLDER = app_folder() / "prompts" / "sheets"
 ENVIRONMENT = "HEADLAB_SHEETS"
 
 

@@ -128,7 +128,7 @@ def _run(
     found = {behaviour.name: np.full(shape, np.nan) for behaviour in batch.behaviours}
 
     def read_heads(layer: int, heads: slice, pattern: Any) -> None:
-        scores, _ = batch.score_layer(layer, pattern)
+        scores = batch.score_layer(layer, pattern).score
         for name, score in scores.items():
             found[name][layer, heads] = score[0]
 

@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 from headlab.exercises.context import CannotTell, MeasurementContext
+from headlab.exercises.finding import find_head, find_layer
 from headlab.exercises.format import SHAPES_COUNT, Question
 from headlab.exercises.kinds.base import OF_HEADS, Figures, Keys, Kind, Mistake
 from headlab.exercises.measures import Bounds, Values, measured, possible_shapes
-from headlab.exercises.places import find_head, find_layer
 from headlab.exercises.prepared import (
     CANNOT,
     NOT_SUPPORTED,

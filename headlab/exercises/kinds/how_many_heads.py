@@ -4,10 +4,10 @@ import numpy as np
 
 from headlab.exercises.choosing import key_among
 from headlab.exercises.context import MeasurementContext
+from headlab.exercises.finding import find_layer
 from headlab.exercises.format import Question
 from headlab.exercises.kinds.base import OF_HEADS, Figures, Keys, Kind
 from headlab.exercises.measures import measured
-from headlab.exercises.places import find_layer
 from headlab.exercises.prepared import Option, PreparedQuestion
 from headlab.exercises.wording import heads_text, number
 from headlab.heads import Head

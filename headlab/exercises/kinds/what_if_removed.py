@@ -7,10 +7,10 @@ import numpy as np
 
 from headlab.exercises.context import CannotTell, MeasurementContext
 from headlab.exercises.effects import SIZES, possible_sizes
+from headlab.exercises.finding import find_head, head_or_name, title
 from headlab.exercises.format import PROBABILITY, SCORE, Question
 from headlab.exercises.kinds.base import Figures, Keys, Kind, Mistake
 from headlab.exercises.measures import MIN_MARGIN, check_occasion
-from headlab.exercises.places import find_head, head_or_name, title
 from headlab.exercises.prepared import Key, Option, PreparedQuestion
 from headlab.exercises.wording import heads_named, number, percent, quoted
 from headlab.heads import Head

@@ -2,10 +2,10 @@
 
 from headlab.exercises.choosing import choose_largest
 from headlab.exercises.context import MeasurementContext
+from headlab.exercises.finding import find_layer
 from headlab.exercises.format import Question
 from headlab.exercises.kinds.base import OF_HEADS, Figures, Keys, Kind
 from headlab.exercises.measures import measured
-from headlab.exercises.places import find_layer
 from headlab.exercises.prepared import Option, PreparedQuestion
 from headlab.heads import Head
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from headlab.exercises.choosing import choose_largest
 from headlab.exercises.context import CannotTell, MeasurementContext
+from headlab.exercises.finding import find_head, head_or_name
 from headlab.exercises.format import Question
 from headlab.exercises.kinds.base import OF_HEADS, Figures, Keys, Kind
 from headlab.exercises.measures import measured
-from headlab.exercises.places import find_head, head_or_name
 from headlab.exercises.prepared import Option, PreparedQuestion
 from headlab.exercises.wording import number
 

@@ -2,10 +2,10 @@
 
 from headlab.exercises.choosing import key_among
 from headlab.exercises.context import MeasurementContext
+from headlab.exercises.finding import find_head
 from headlab.exercises.format import SHAPE, Question
 from headlab.exercises.kinds.base import Keys, Kind
 from headlab.exercises.measures import possible_shapes
-from headlab.exercises.places import find_head
 from headlab.exercises.prepared import Option, PreparedQuestion
 from headlab.exercises.wording import number
 from headlab.measuring.reading import SHAPES

@@ -2,10 +2,10 @@
 
 from headlab.exercises.choosing import choose_largest
 from headlab.exercises.context import CannotTell, MeasurementContext
+from headlab.exercises.finding import find_head, query_position
 from headlab.exercises.format import ATTENTION, Question
 from headlab.exercises.kinds.base import Figures, Keys, Kind
 from headlab.exercises.measures import HALF, MIN_MARGIN, Ranges
-from headlab.exercises.places import find_head, query_position
 from headlab.exercises.prepared import Option, PreparedQuestion
 from headlab.exercises.wording import token_words
 from headlab.measuring.pictures import without_first

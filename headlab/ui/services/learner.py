@@ -19,10 +19,16 @@ from headlab.exercises import (
 )
 from headlab.heads import Head
 from headlab.interventions import Intervention
-from headlab.measuring.reading import Reading, read_text
+from headlab.measuring.reading import Reading
 from headlab.models.tokens import resolve_start_token
 from headlab.profiles.profile import Profile
-from headlab.ui.services.results import ChosenText, get_model, get_profile, get_removal, shared
+from headlab.ui.services.results import (
+    ChosenText,
+    get_model,
+    get_profile,
+    get_removal,
+    get_whole_reading,
+)
 from headlab.ui.services.second import has_second, second_profile
 from headlab.ui.services.state import Selection
 
@@ -64,12 +70,7 @@ class SharedContext(MeasurementContext):
     selection: Selection = field(default_factory=Selection)
 
     def reading(self, text: Text) -> Reading:
-        return shared(
-            ("all layers", self.content_hash, text, self.start_token),
-            lambda: read_text(
-                self.model, text.words, start_token=self.start_token, entities=text.facts or None
-            ),
-        )
+        return get_whole_reading(self.selection, ChosenText(text.words, text.facts))
 
     def profile(self) -> Profile:
         return get_profile(self.selection)

@@ -139,7 +139,7 @@ def pictures(
         chosen = ChosenText(text.words, text.facts)
         head_grid(
             get_reading(plain_view, chosen),
-            get_pictures(plain_view, text.words),
+            get_pictures(plain_view, chosen),
             GridView(asked.layer, asked.head),
             highlight=marked,
             hidden=hidden,

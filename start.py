@@ -18,12 +18,11 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-STREAMLIT = ["-m", "streamlit", "run", "streamlit_app.py"]
 # two at a time; what shares fixtures stays together (tests/conftest.py names the groups)
 WORKERS = ["-n", "logical", "--maxprocesses=2", "--dist=loadgroup"]
 COMMANDS = {
-    "app": ("requirements.txt", STREAMLIT),
-    "serve": ("requirements.txt", STREAMLIT),
+    "app": ("requirements.txt", ["-m", "headlab", "app"]),
+    "serve": ("requirements.txt", ["-m", "headlab", "serve"]),
     "test": ("requirements-dev.txt", ["-m", "pytest", *WORKERS]),
 }
 CLI = "models score profile rank report verify compare doctor ablate patch attribute sheets".split()
@@ -176,89 +175,6 @@ def install(name):
             file.write(digest)
 
 
-def check_settings():
-    """Stop, with a sentence for each, where a HEADLAB_ setting cannot be meant as it is."""
-    done = subprocess.run(
-        [PYTHON, os.path.join(ROOT, "headlab", "settings.py")],
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-    )
-    if done.returncode:
-        raise CannotStart(done.stderr.strip())
-
-
-def take_option(arguments, name):
-    """The value of an option written `--name value` or `--name=value`, and the other arguments."""
-    value, others = None, []
-    words = iter(arguments)
-    for word in words:
-        if word == name:
-            value = next(words, "")
-        elif word.startswith(name + "="):
-            value = word[len(name) + 1 :]
-        else:
-            others.append(word)
-    return value, others
-
-
-def own_address():
-    """This machine's address in its network, or None without one; nothing is sent."""
-    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    try:
-        probe.connect(("192.0.2.1", 9))  # reserved for documents: only a route is looked up
-        return probe.getsockname()[0]
-    except OSError:
-        return None
-    finally:
-        probe.close()
-
-
-def check_port(port):
-    """Stop where the port is no number or somebody listens there already."""
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise CannotStart(
-            "%r is no port: choose a number from 1024 to 65535, such as --server.port 8600." % port
-        )
-    if int(port) < 1024:
-        raise CannotStart(
-            "Port %s is kept for services of the system: choose a number from 1024 to 65535, "
-            "such as --server.port 8600." % port
-        )
-    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":  # elsewhere this would let two programs share the port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("0.0.0.0", int(port)))
-    except OSError as error:
-        raise CannotStart(
-            "Port %s is in use or not allowed here: stop what runs there, or choose "
-            "another one with --server.port 8600." % port
-        ) from error
-    finally:
-        probe.close()
-
-
-def open_to_room(arguments):
-    """Streamlit's arguments for a room; says where it is reached and on whose terms."""
-    port, arguments = take_option(arguments, "--server.port")
-    port = port or os.environ.get("STREAMLIT_SERVER_PORT") or "8501"
-    check_port(port)
-    os.environ.setdefault("HEADLAB_PUBLIC", "1")
-    opened = ["--server.address=0.0.0.0", "--server.headless=true", "--server.port=" + port]
-    address = own_address()
-    if address is None:
-        print("This machine is in no network: only it can open http://localhost:%s." % port)
-        return opened + arguments
-    room = os.environ.setdefault("HEADLAB_ROOM", "http://%s:%s" % (address, port))
-    print(
-        "\nThe room opens  %s\nEverybody in this network can; stop with Ctrl+C.\n" % room,
-        flush=True,
-    )
-    # with its own address named, streamlit does not ask a server outside for it
-    return opened + ["--browser.serverAddress=" + address] + arguments
-
-
 def run(arguments):
     """Hand over to a Python of the environment; Ctrl+C reaches it as if it had been called.
 
@@ -291,15 +207,7 @@ def main(arguments):
         install(requirements)
     except OSError as error:
         raise CannotStart("Installation failed: " + reason_for(str(error)) + ".") from error
-    further = arguments[1:]
-    if command is STREAMLIT:
-        level, further = take_option(further, "--log-level")
-        if level is not None:
-            os.environ["HEADLAB_LOG_LEVEL"] = level
-        check_settings()
-        if arguments[0] == "serve":
-            further = open_to_room(further)
-    return run([*command, *further])
+    return run([*command, *arguments[1:]])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,9 @@
 """The entrance: what this is, the shapes in a minute, and the doors."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 import numpy as np
 import plotly.colors
 import streamlit as st

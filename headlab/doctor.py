@@ -11,21 +11,23 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import httpx2
 
 from headlab import settings
 from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
+from headlab.exercises import sheets
+from headlab.exercises.guided import guided_pairs, guided_problems, guided_texts
 from headlab.models import hub
 from headlab.models.catalogue import CATALOGUE, gigabytes
 from headlab.models.loading import best_device
 from headlab.models.memory import free_memory
+from headlab.places import app_folder
 from headlab.profiles.profiling import cache_folder
 
 GOOD, WORTH_KNOWING, WRONG = "good", "note", "wrong"
-REQUIREMENTS = Path(__file__).parents[1] / "requirements.txt"
+REQUIREMENTS = app_folder() / "requirements.txt"
 ROOM_FOR_A_CLASS = 2_000_000_000  # bytes: mini, torch and forty sessions, with air
 TIMEOUT_S = 3.0  # seconds to wait for the hub
 FIGURES = {
@@ -59,6 +61,7 @@ def examine(port: int = 8501) -> Iterator[Finding]:
     yield _memory(free_memory(device))
     yield _folder()
     yield _models()
+    yield _prompts()
     yield _hub()
     yield _port(port)
 
@@ -85,7 +88,7 @@ def _packages() -> Iterator[Finding]:
             wrong = True
             found = f"{name} {here or 'is missing'}, {wanted} was tested"
             state = WORTH_KNOWING if here else WRONG
-            yield Finding("packages", state, found, "Run `pip install -r requirements.txt`.")
+            yield Finding("packages", state, found, f"Run `pip install {name}=={wanted}`.")
     if not wrong:
         yield Finding("packages", GOOD, f"{len(pinned)} as tested")
 
@@ -122,6 +125,16 @@ def _folder() -> Finding:
 def _models() -> Finding:
     here = [name for name, entry in CATALOGUE.items() if entry.folder or hub.find_model(name)]
     return Finding("models", GOOD, f"on this machine: {', '.join(here)}")
+
+
+def _prompts() -> Finding:
+    """Whether every sheet, guided text and pair can be offered."""
+    offered = sheets()
+    problems = [*guided_problems().values(), *offered.problems.values()]
+    if problems:
+        return Finding("prompts", WRONG, f"{len(problems)} left out", " ".join(problems))
+    texts = f"{len(guided_texts())} texts, {len(guided_pairs())} pairs"
+    return Finding("prompts", GOOD, f"{texts} and {len(offered.sheets)} sheets can be read")
 
 
 def _hub() -> Finding:

@@ -1,5 +1,9 @@
 """Cause and effect: remove heads and see what changes, or patch what they did between two texts."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 import streamlit as st
 
 from headlab.ui.services import state

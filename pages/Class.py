@@ -1,15 +1,23 @@
 """For teachers: what a class answered, from the records that learners handed in."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from headlab.exercises import Board
 from headlab.exercises.board import QuestionBoard
 from headlab.figures import answers_figure, calibration_figure
 from headlab.report import read_record
 from headlab.ui.services.start_page import start_page
+from headlab.ui.views.words import plain
+
+_BOARD = "class board"
 
 
 def show_files(board: Board) -> None:
@@ -18,6 +26,8 @@ def show_files(board: Board) -> None:
         f"**{len(board.records)}** records read, {board.merged} repeated ones merged, "
         f"{len(board.left_out)} left out."
     )
+    for sentence in board.cautions:
+        st.warning(plain(sentence))
     if board.left_out:
         with st.expander("Left out, and why"):
             st.dataframe(
@@ -104,6 +114,17 @@ def show_questions(questions: Sequence[QuestionBoard]) -> None:
             show_question(question, index)
 
 
+def read_board(files: Sequence[UploadedFile]) -> Board:
+    """The board over these files; it is read again only when other files are there."""
+    ids = [file.file_id for file in files]
+    kept = st.session_state.get(_BOARD)
+    if kept is None or kept[0] != ids:
+        kept = ids, Board.read(((file.name, file.getvalue()) for file in files), read_record)
+        st.session_state[_BOARD] = kept
+    board: Board = kept[1]
+    return board
+
+
 with start_page("Class"):
     st.title("Class")
     st.markdown(
@@ -118,7 +139,7 @@ with start_page("Class"):
         key="class records",
     )
     if files:
-        board = Board.read(((file.name, file.getvalue()) for file in files), read_record)
+        board = read_board(files)
         if st.toggle("Hide names", key="anonymous"):
             board = board.anonymised()
         show_files(board)
@@ -130,3 +151,5 @@ with start_page("Class"):
             st.download_button("Download all answers (CSV)", board.to_csv, "class.csv", "text/csv")
         elif board.records:
             st.info("Nobody has answered anything in these records yet.")
+    else:
+        st.session_state.pop(_BOARD, None)

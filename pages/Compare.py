@@ -1,5 +1,9 @@
 """Two models side by side, by heads where that means something and by roles; and a training."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 import streamlit as st
 
 from headlab.ui.services import state

@@ -1,5 +1,9 @@
 """One head: its picture, the text as it sees it, its passport; and a second head beside it."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 from dataclasses import replace
 
 import numpy as np
@@ -156,7 +160,13 @@ def chosen_token(selection: Selection, reading: Reading) -> int:
 
 
 @st.fragment
-def as_text(selection: Selection, reading: Reading, head: Head, pattern: np.ndarray) -> None:
+def as_text(
+    selection: Selection,
+    chosen: ChosenText,
+    reading: Reading,
+    head: Head,
+    pattern: np.ndarray,
+) -> None:
     """The text shaded by one token's attention, arcs, and what the head would write there."""
     with guarded():
         asked, _ = state.current()
@@ -179,7 +189,7 @@ def as_text(selection: Selection, reading: Reading, head: Head, pattern: np.ndar
             **state.bound("arcs", max(selection.arcs, 1)),
         )
         text_view(selection, reading, seen_through_lens(selection, pattern), "text_view")
-        what_it_writes(selection, reading, chosen_token(selection, reading), head)
+        what_it_writes(selection, chosen, reading, chosen_token(selection, reading), head)
 
 
 def pairs(selection: Selection, reading: Reading, pattern: np.ndarray) -> None:
@@ -202,9 +212,9 @@ def pairs(selection: Selection, reading: Reading, pattern: np.ndarray) -> None:
 def one_head(selection: Selection, reading: Reading, profile: Profile, chosen: ChosenText) -> None:
     """Everything about the selected head."""
     head = Head(selection.layer, selection.head or 0)
-    pattern = get_layer(selection, chosen.text, head.layer)[head.head]
+    pattern = get_layer(selection, chosen, head.layer).patterns[head.head]
     heat_map(selection, reading, head, pattern)
-    as_text(selection, reading, head, pattern)
+    as_text(selection, chosen, reading, head, pattern)
     passport(selection, reading, profile, head)
     left, right = st.columns(2)
     with left:
@@ -219,7 +229,7 @@ def two_heads(
 ) -> None:
     """The selected head and another, their difference and both passports."""
     heads = (Head(selection.layer, selection.head or 0), other)
-    patterns = [get_layer(selection, chosen.text, each.layer)[each.head] for each in heads]
+    patterns = [get_layer(selection, chosen, each.layer).patterns[each.head] for each in heads]
     for column, each, pattern in zip(st.columns(2), heads, patterns, strict=True):
         with column:
             heat_map(selection, reading, each, pattern)

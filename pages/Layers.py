@@ -1,5 +1,9 @@
 """The heads of one layer at once: pick a text, slide through the layers, lock a head."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 import streamlit as st
 
 from headlab.behaviours import get_behaviour
@@ -70,7 +74,7 @@ def grid_and_passport(selection: Selection, chosen: ChosenText, marked: list[Hea
         reading, profile = get_reading(selection, chosen), ready_profile(selection)
         head_grid(
             reading,
-            get_pictures(selection, chosen.text),
+            get_pictures(selection, chosen),
             GridView(asked.layer, asked.head),
             profile,
             marked,

@@ -1,5 +1,9 @@
 """Which models there are, which are on this machine, and getting the others."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 from dataclasses import replace
 
 import pandas as pd

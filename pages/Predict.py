@@ -1,5 +1,9 @@
 """Exercises: predict before you look, then see what was measured, explain, and try it elsewhere."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 from dataclasses import replace
 
 import streamlit as st

@@ -1,5 +1,9 @@
 """Which heads do what: maps, a ranked table and counts over the whole model."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 import streamlit as st
 
 from headlab.ui.services import state

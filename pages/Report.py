@@ -1,5 +1,9 @@
 """The report: what was measured and what the learner made of it, as one file to hand in."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 import urllib.parse
 from dataclasses import replace
 

@@ -1,5 +1,9 @@
 """Which of the model's known heads wake on a text, which stay quiet, and which never could."""
 
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -63,6 +63,7 @@ class Rung:
 
 
 Targets = Callable[[np.ndarray, Sequence[str] | None, Spans | None], np.ndarray | None]
+ChanceCells = Callable[[np.ndarray, Sequence[str] | None, Spans | None], tuple[np.ndarray, float]]
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,9 @@ class Behaviour:
     ``targets(tokens, token_texts, spans)`` returns the cells [query, key] that the behaviour asks
     for, boolean, or None where the information it needs is missing; rows with at least one target
     are eligible. ``text_targets`` is the stricter variant for a learner's own text, where targets
-    of different behaviours overlap. ``chance_weights`` replaces the default chance (a uniform
-    head's score) by the weighted sum of the head's own attention: cells [query, key] that are 0
-    or all the same weight.
+    of different behaviours overlap. ``chance_cells`` replaces the default chance (a uniform
+    head's score) by the head's own attention on some cells [query, key] times one weight; it is
+    asked where there are targets.
 
     ``tag`` ("copies") is added to a label, ``does`` ("rests on the first token") is how a sentence
     about a head says that it rests.
@@ -119,7 +120,7 @@ class Behaviour:
     example: str | None = None
     targets: Targets | None = None
     text_targets: Targets | None = None
-    chance_weights: Targets | None = None
+    chance_cells: ChanceCells | None = None
     measure: Callable[[Any], tuple[Any, Any]] | None = None
     n_rows: Callable[[Prompt], int] | None = None
     needs_model: bool = False

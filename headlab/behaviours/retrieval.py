@@ -22,13 +22,11 @@ def targets(tokens, token_texts=None, spans=None):
     return cells
 
 
-def chance_weights(tokens, token_texts=None, spans=None):
+def chance_cells(tokens, token_texts=None, spans=None):
     """Attention on all attributes times the right one's share of their tokens."""
-    if spans is None or not spans.attribute:
-        return None
-    weights = np.zeros((len(tokens), len(tokens)))
-    weights[-1, [*spans.attribute, *spans.others]] = spans.share
-    return weights
+    cells = np.zeros((len(tokens), len(tokens)), dtype=bool)
+    cells[-1, [*spans.attribute, *spans.others]] = True
+    return cells, spans.share
 
 
 def evidence(model, prompts):
@@ -104,6 +102,6 @@ BEHAVIOUR = Behaviour(
     asks="a fact that is asked for again, with its entity and attribute marked",
     example="Maria lives in Oslo. Peter lives in Lima. Anna lives in Rome. The home of Peter is",
     targets=targets,
-    chance_weights=chance_weights,
+    chance_cells=chance_cells,
     evidence=evidence,
 )

@@ -1,31 +1,72 @@
-"""The command line: ``python -m headlab COMMAND``, explained by ``--help``.
+"""The command line: ``headlab COMMAND``, or ``python -m headlab COMMAND``, explained by ``--help``.
 
 Exit codes: 0 done, 1 something could not be done (one sentence on standard error), 2 the command
-was not understood. Each group of commands is a module that adds its parsers and holds what they
-run; none knows another, all may use ``shared``.
+was not understood. A command is a line in ``COMMANDS`` and a function ``add_COMMAND`` in its
+module, which is imported when the command is asked for. No module knows another, all may use
+``shared``.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from headlab import log, settings
 from headlab.__version__ import __version__
-from headlab.cli import compare, doctor, interventions, models, report, scores, sheets, verify
-from headlab.cli.shared import DONE, FAILED, MISUNDERSTOOD
+from headlab.cli.codes import DONE, FAILED, MISUNDERSTOOD
 from headlab.errors import HeadlabError
 
 __all__ = ["DONE", "FAILED", "MISUNDERSTOOD", "main"]
 
-# in the order in which --help lists them
-_GROUPS = (models, scores, report, verify, compare, doctor, interventions, sheets)
+# name: its module, and what --help says of it, in this order
+COMMANDS = {
+    "app": ("laboratory", "open the laboratory in the browser"),
+    "serve": ("laboratory", "open it to a room, on the network"),
+    "models": ("models", "list the models offered by name, or download them"),
+    "score": ("scores", "score every head on one text"),
+    "profile": (
+        "scores",
+        "score every head of one or more models on the probes, with confidences",
+    ),
+    "rank": ("scores", "rank the heads of a model by one behaviour"),
+    "report": ("report", "write what was measured on a text as one HTML file, or read it back"),
+    "verify": ("verify", "measure published figures of GPT-2 small again, ours beside theirs"),
+    "compare": ("compare", "put two models, or two saved profiles, side by side"),
+    "doctor": ("doctor", "check this machine before a lesson, or watch a running server"),
+    "ablate": ("interventions", "remove heads and see what the model then predicts"),
+    "patch": ("interventions", "carry what heads did on one text over to another"),
+    "attribute": (
+        "interventions",
+        "split a logit difference into what each part of the model wrote",
+    ),
+    "sheets": ("sheets", "check, begin, or answer exercise sheets"),
+}
+
+
+class _Command(argparse.ArgumentParser):
+    """The parser of one command, which learns what the command takes when it is asked for."""
+
+    command = ""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.command:
+            module = import_module(f"{__name__}.{COMMANDS[self.command][0]}")
+            getattr(module, f"add_{self.command}")(self)
+            self.command = ""
+        return super().parse_known_args(args, namespace)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parser = _parser()
     try:
-        options = parser.parse_args(arguments)
+        options, further = parser.parse_known_args(arguments)
+        if hasattr(options, "streamlit"):
+            options.streamlit = further
+        elif further:
+            parser.error(f"unrecognized arguments: {' '.join(further)}")
     except SystemExit as stop:  # argparse has printed help or what it did not understand
         return int(stop.code or 0)
     log.configure_command(options.log_level)
@@ -44,10 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    name = "headlab" if Path(sys.argv[0]).stem == "headlab" else "python -m headlab"
     parser = argparse.ArgumentParser(
-        prog="python -m headlab",
-        description="Score attention heads on named behaviours.",
-        epilog="`python -m headlab COMMAND --help` explains a command.",
+        prog=name,
+        description="A laboratory for attention heads: scores on named behaviours, and the app.",
+        epilog=f"`{name} COMMAND --help` explains a command.",
     )
     parser.add_argument("--version", action="version", version=f"headlab {__version__}")
     parser.add_argument(
@@ -56,7 +98,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=settings.LEVELS,
         help="how much is logged on standard error (HEADLAB_LOG_LEVEL, else WARNING)",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in _GROUPS:
-        group.add_commands(commands)
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=_Command
+    )
+    for command, (_, words) in COMMANDS.items():
+        commands.add_parser(command, help=words).command = command
     return parser

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from headlab.behaviours import get_behaviour
+from headlab.cli.codes import DONE
 from headlab.cli.shared import (
-    DONE,
     add_date,
     add_json,
     add_start_token,
@@ -33,16 +33,14 @@ from headlab.profiles.compare import ProfileComparison, Words, compare_words, on
 from headlab.report import make_report
 
 
-def add_commands(commands: Any) -> None:
-    """`compare`."""
-    parser = commands.add_parser(
-        "compare",
-        help="put two models, or two saved profiles, side by side",
-        description="Put two models side by side. Where one grew out of the other (fine-tuning, "
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """What `compare` takes."""
+    parser.description = (
+        "Put two models side by side. Where one grew out of the other (fine-tuning, "
         "checkpoints), heads are compared one by one, each change with its 95 % interval; "
-        "otherwise roles are: shares of heads, and the strongest heads of each behaviour.",
-        epilog="example: python -m headlab compare mini gpt2.json --out comparison.json",
+        "otherwise roles are: shares of heads, and the strongest heads of each behaviour."
     )
+    parser.epilog = "example: python -m headlab compare mini gpt2.json --out comparison.json"
     for name, which in (("before", "first"), ("after", "second")):
         parser.add_argument(
             name,

@@ -6,19 +6,17 @@ import json
 import time
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from headlab import doctor
-from headlab.cli.shared import DONE, FAILED, add_json, positive
+from headlab.cli.codes import DONE, FAILED
+from headlab.cli.shared import add_json, positive
 
 
-def add_commands(commands: Any) -> None:
-    """`doctor`."""
-    parser = commands.add_parser(
-        "doctor",
-        help="check this machine before a lesson, or watch a running server",
-        description="Check versions, settings, memory, device, cache folder, hub and port, and say "
-        "what to do. Exit code 1: something must be done first.",
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """What `doctor` takes."""
+    parser.description = (
+        "Check versions, settings, memory, device, cache folder, hub and port, and say "
+        "what to do. Exit code 1: something must be done first."
     )
     parser.add_argument("--port", type=positive, default=8501, help="the port to serve on (8501)")
     parser.add_argument(

@@ -4,32 +4,25 @@ import argparse
 import json
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
+from headlab.cli.codes import DONE
 from headlab.cli.shared import (
-    DONE,
     add_json,
     add_model,
     add_start_token,
     facts_line,
-    facts_of,
     load,
     positive,
     progress_bar,
-    records,
     show,
     start_policy,
 )
 from headlab.errors import HeadlabError
-from headlab.heads import Head
 from headlab.interventions import (
     DIRECTIONS,
     METRICS,
     MODES,
     WHATS,
     Intervention,
-    Patching,
     ablate,
     ablation_sweep,
     attribute,
@@ -37,26 +30,19 @@ from headlab.interventions import (
 )
 from headlab.models.loading import LoadedModel
 
-_MOVED = 0.05  # scores that change less are not listed
 _ONE_TOKEN = 'one token, mostly with a space in front, such as " Mary"'
 
 
-def add_commands(commands: Any) -> None:
-    """`ablate`, `patch` and `attribute`."""
-    _add_ablate(commands)
-    _add_patch(commands)
-    _add_attribute(commands)
-
-
-def _add_ablate(commands: Any) -> None:
-    parser = commands.add_parser(
-        "ablate",
-        help="remove heads and see what the model then predicts",
-        description="Run a text with and without some heads. A loss is minus the log-probability "
+def add_ablate(parser: argparse.ArgumentParser) -> None:
+    """What `ablate` takes."""
+    parser.description = (
+        "Run a text with and without some heads. A loss is minus the log-probability "
         "of a token that stands in the text, in nats; the control is the same for other heads of "
-        "the same layer, drawn at random.",
-        epilog='example: python -m headlab ablate --head L5.H10 --text "The cat sat on the mat. '
-        'The cat sat on the"',
+        "the same layer, drawn at random."
+    )
+    parser.epilog = (
+        'example: python -m headlab ablate --head L5.H10 --text "The cat sat on the mat. '
+        'The cat sat on the"'
     )
     add_model(parser)
     parser.add_argument("--text", required=True, help="the text to run")
@@ -87,14 +73,15 @@ def _add_ablate(commands: Any) -> None:
     parser.set_defaults(run=_ablate)
 
 
-def _add_patch(commands: Any) -> None:
-    parser = commands.add_parser(
-        "patch",
-        help="carry what heads did on one text over to another",
-        description="Put what each head did on the clean text into the run of the corrupt one, and "
-        "see how much of the way the answer moves: 0 not at all, 1 all of it.",
-        epilog='example: python -m headlab patch --clean "Mary met John and John said to" '
-        '--corrupt "Mary met John and Mary said to" --answer " Mary" --wrong " John"',
+def add_patch(parser: argparse.ArgumentParser) -> None:
+    """What `patch` takes."""
+    parser.description = (
+        "Put what each head did on the clean text into the run of the corrupt one, and "
+        "see how much of the way the answer moves: 0 not at all, 1 all of it."
+    )
+    parser.epilog = (
+        'example: python -m headlab patch --clean "Mary met John and John said to" '
+        '--corrupt "Mary met John and Mary said to" --answer " Mary" --wrong " John"'
     )
     add_model(parser)
     parser.add_argument("--clean", required=True, metavar="TEXT", help="the answer is right here")
@@ -116,15 +103,16 @@ def _add_patch(commands: Any) -> None:
     parser.set_defaults(run=_patch)
 
 
-def _add_attribute(commands: Any) -> None:
-    parser = commands.add_parser(
-        "attribute",
-        help="split a logit difference into what each part of the model wrote",
-        description="Direct logit attribution at the end of a text: how many logits each head, MLP "
+def add_attribute(parser: argparse.ArgumentParser) -> None:
+    """What `attribute` takes."""
+    parser.description = (
+        "Direct logit attribution at the end of a text: how many logits each head, MLP "
         "and bias adds to the answer rather than to the wrong token. The parts sum to the "
-        "difference.",
-        epilog='example: python -m headlab attribute --text "Mary met John and John said to" '
-        '--answer " Mary" --wrong " John"',
+        "difference."
+    )
+    parser.epilog = (
+        'example: python -m headlab attribute --text "Mary met John and John said to" '
+        '--answer " Mary" --wrong " John"'
     )
     add_model(parser)
     parser.add_argument("--text", required=True, help="the text to run")
@@ -158,37 +146,15 @@ def _ablate(options: argparse.Namespace) -> int:
         draws=options.draws,
         start_token=start_policy(options),
     )
-    tables = _ablation_tables(effect)
     if options.json:
-        print(json.dumps(_ablation_json(effect, tables), ensure_ascii=False))
+        print(json.dumps(effect.to_dict(), ensure_ascii=False))
     else:
-        _print_ablation(effect, tables)
+        _print_ablation(effect)
     return DONE
 
 
-def _ablation_json(effect: Intervention, tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """Everything measured, with every draw of the control."""
-    control = effect.control
-    data: dict[str, Any] = facts_of(effect.model_name, effect.start_token, effect.start_text) | {
-        "text": effect.text,
-        "heads": [str(head) for head in effect.heads],
-        "mode": effect.mode,
-        "replaced_by": effect.replaced_by,
-        "loss_change": effect.loss_change,
-        "control": None
-        if control is None
-        else {
-            "heads": [[str(head) for head in draw] for draw in control.heads],
-            "loss_change": control.loss_change.tolist(),
-            "logprob_change": control.logprob_change.tolist(),
-        },
-        "no_control": effect.no_control,
-    }
-    return data | {name: records(table) for name, table in tables.items()}
-
-
-def _print_ablation(effect: Intervention, tables: dict[str, pd.DataFrame]) -> None:
-    print(facts_line(facts_of(effect.model_name, effect.start_token, effect.start_text)))
+def _print_ablation(effect: Intervention) -> None:
+    print(facts_line(effect.to_dict()))
     heads = ", ".join(str(head) for head in effect.heads)
     print(f"without {heads}; in place of its output: {effect.replaced_by}")
     print(f"loss, mean over positions: {effect.loss_change:+.3f} nats")
@@ -201,45 +167,9 @@ def _print_ablation(effect: Intervention, tables: dict[str, pd.DataFrame]) -> No
             f"{control.loss_change.min():+.3f} to {control.loss_change.max():+.3f}; this is more "
             f"than {effect.loss_beyond_control:.0%} of them"
         )
-    for name, table in tables.items():
+    for name, table in effect.tables().items():
         if not table.empty:
             print(f"\n{name}\n{table.round(3).to_string(index=False, na_rep='')}")
-
-
-def _ablation_tables(effect: Intervention) -> dict[str, pd.DataFrame]:
-    """What is watched, what is expected, every position, and the scores that moved."""
-    scores = [
-        {"head": str(Head(int(layer), int(head))), "behaviour": name}
-        | {"before": effect.scores_before[name][layer, head]}
-        | {"after": effect.scores_after[name][layer, head]}
-        for name, change in effect.score_changes.items()
-        for layer, head in np.argwhere(np.abs(change) >= _MOVED)
-    ]
-    return {
-        "watched": pd.DataFrame(
-            {
-                "token": effect.watched_texts,
-                "log-probability before": effect.logprobs_before,
-                "after": effect.logprobs_after,
-            }
-        ),
-        "expected": pd.DataFrame(
-            {
-                "before": [best.text for best in effect.top_before],
-                "probability before": [best.probability for best in effect.top_before],
-                "after": [best.text for best in effect.top_after],
-                "probability after": [best.probability for best in effect.top_after],
-            }
-        ),
-        "positions": pd.DataFrame(
-            {
-                "token": effect.token_texts,
-                "loss before": effect.losses_before,
-                "loss after": effect.losses_after,
-            }
-        ),
-        "scores": pd.DataFrame(scores),
-    }
 
 
 def _ablate_every(model: LoadedModel, reference: Any, options: argparse.Namespace) -> int:
@@ -256,20 +186,10 @@ def _ablate_every(model: LoadedModel, reference: Any, options: argparse.Namespac
             start_token=start_policy(options),
             progress=progress,
         )
-    facts = facts_of(sweep.model_name, sweep.start_token, sweep.start_text)
-    facts |= {"metric": sweep.metric, "watched": sweep.watched_text, "before": sweep.before}
-    facts |= {"mode": sweep.mode, "replaced_by": sweep.replaced_by}
-    table = _strongest(sweep.effect, "change", options.top)
-    data = facts | {"text": options.text, "effect": sweep.effect.tolist()}
-    show(table, data, options, facts)
+    data = sweep.to_dict() | {"text": options.text}
+    table = sweep.to_frame().rename(columns={"effect": "change"})
+    show(table.head(options.top), data, options, data)
     return DONE
-
-
-def _strongest(values: np.ndarray, name: str, top: int) -> pd.DataFrame:
-    """The heads of a map [layer, head] with the largest values, either way."""
-    order = np.argsort(-np.abs(values), axis=None, kind="stable")[:top]
-    heads = [Head(*divmod(int(index), values.shape[1])) for index in order]
-    return pd.DataFrame({"head": [str(head) for head in heads], name: values.ravel()[order]})
 
 
 def _patch(options: argparse.Namespace) -> int:
@@ -288,31 +208,11 @@ def _patch(options: argparse.Namespace) -> int:
             start_token=start_policy(options),
             progress=progress,
         )
-    facts = facts_of(found.model_name, found.start_token, found.start_text)
-    facts |= {"what": found.what, "metric": found.metric, "direction": found.direction}
-    facts |= {"clean_metric": found.clean_metric, "corrupt_metric": found.corrupt_metric}
-    table, axes = _strongest_places(found, options.top)
-    data = facts | {"clean": found.clean, "corrupt": found.corrupt, "axes": axes}
-    measurable = not np.isnan(found.effect).any()
-    data |= {"patched": found.patched.tolist()}
-    data |= {"effect": found.effect.tolist() if measurable else None}
-    show(table, data, options, facts)
+    data = found.to_dict()
+    show(found.to_frame().head(options.top), data, options, data)
     if not options.json:
         print(f"{found.metric}: clean {found.clean_metric:.3f}, corrupt {found.corrupt_metric:.3f}")
     return DONE
-
-
-def _strongest_places(found: Patching, top: int) -> tuple[pd.DataFrame, list[str]]:
-    """Where patching moves the answer most, either way, and the names of the map's axes."""
-    axes = ["layer"] + ["head"] * (found.what != "residual") + ["position"] * found.by_position
-    order = np.argsort(-np.abs(found.change), axis=None, kind="stable")[:top]
-    places = np.stack(np.unravel_index(order, found.patched.shape), axis=-1)
-    table = pd.DataFrame(places, columns=axes)
-    if found.by_position:
-        table["token"] = [found.clean_token_texts[place] for place in table["position"]]
-    table["patched"] = found.patched.ravel()[order]
-    table["effect"] = found.effect.ravel()[order]
-    return table, axes
 
 
 def _attribute(options: argparse.Namespace) -> int:
@@ -324,22 +224,8 @@ def _attribute(options: argparse.Namespace) -> int:
         removed=options.without,
         start_token=start_policy(options),
     )
-    facts = facts_of(found.model_name, found.start_token, found.start_text)
-    last = {
-        "embeddings": found.embeddings,
-        "heads": found.heads.sum((0, 1)),
-        "MLPs": found.mlps.sum(0),
-        "biases of W_O": found.output_biases.sum(0),
-        "last biases": found.constant,
-        "all parts": found.total,
-    }
-    table = _strongest(found.heads[..., -1], "logits", options.top)
-    data = facts | {"text": found.text, "answer": found.answer_text, "wrong": found.wrong_text}
-    data |= {"without": [str(head) for head in found.removed]}
-    data |= {"difference": float(found.difference[-1])}
-    data |= {"parts": {name: float(part[-1]) for name, part in last.items()}}
-    data |= {"heads": found.heads[..., -1].tolist(), "mlps": found.mlps[:, -1].tolist()}
-    show(table, data, options, facts)
+    data = found.to_dict()
+    show(found.to_frame().head(options.top), data, options, data)
     if not options.json:
         print("\n".join(f"{name}: {value:+.3f}" for name, value in data["parts"].items()))
         print(

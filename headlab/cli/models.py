@@ -2,28 +2,26 @@
 
 import argparse
 import json
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from headlab.cli.shared import DONE, add_json, show
+from headlab.cli.codes import DONE
+from headlab.cli.shared import add_json, show
 from headlab.errors import HeadlabError
 from headlab.models.catalogue import CATALOGUE, gigabytes, offered
 from headlab.models.download import start_download
 from headlab.models.hub import find_model
 
 
-def add_commands(commands: Any) -> None:
-    """`models`."""
-    parser = commands.add_parser(
-        "models",
-        help="list the models offered by name, or download them",
-        description="List the models offered by name: what they need, and which are on this "
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """What `models` takes."""
+    parser.description = (
+        "List the models offered by name: what they need, and which are on this "
         "machine. Any model of the Hugging Face hub whose architecture is supported can be "
-        "downloaded by its name (owner/name).",
-        epilog="HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and HTTPS_PROXY are respected.",
+        "downloaded by its name (owner/name)."
     )
+    parser.epilog = "HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and HTTPS_PROXY are respected."
     parser.add_argument(
         "--download",
         nargs="+",

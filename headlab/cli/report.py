@@ -3,10 +3,9 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
+from headlab.cli.codes import DONE
 from headlab.cli.shared import (
-    DONE,
     add_date,
     add_model,
     add_start_token,
@@ -36,16 +35,16 @@ from headlab.report import (
 _OR = "that of a report (.html) will do"
 
 
-def add_commands(commands: Any) -> None:
-    """`report`."""
-    parser = commands.add_parser(
-        "report",
-        help="write what was measured on a text as one HTML file, or read it back",
-        description="Write a report: one HTML file that opens anywhere without a network, with "
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """What `report` takes."""
+    parser.description = (
+        "Write a report: one HTML file that opens anywhere without a network, with "
         "everything measured on a text and a model, and the data in it. The same inputs give the "
-        "same bytes. The profile is measured first if it is not kept.",
-        epilog='example: python -m headlab report --model mini --text "The cat sat on the mat. '
-        'The cat sat on the" --head 3.5 4.8 --title "Who repeats?" --out report.html',
+        "same bytes. The profile is measured first if it is not kept."
+    )
+    parser.epilog = (
+        'example: python -m headlab report --model mini --text "The cat sat on the mat. '
+        'The cat sat on the" --head 3.5 4.8 --title "Who repeats?" --out report.html'
     )
     add_model(parser)
     parser.add_argument("--text", help="the text to read")

@@ -10,9 +10,8 @@ from typing import Any
 import pandas as pd
 
 from headlab.behaviours import behaviours, get_behaviour
+from headlab.cli.codes import DONE, FAILED
 from headlab.cli.shared import (
-    DONE,
-    FAILED,
     add_json,
     add_model,
     add_start_token,
@@ -23,33 +22,27 @@ from headlab.cli.shared import (
     load,
     positive,
     profiled,
-    records,
     show,
     start_policy,
     write,
 )
 from headlab.errors import HeadlabError
 from headlab.heads import Head
+from headlab.measuring.json_types import records
 from headlab.measuring.reading import Reading, read_text
 from headlab.models.catalogue import CATALOGUE
 from headlab.profiles.profile import Profile
 
 
-def add_commands(commands: Any) -> None:
-    """`score`, `profile` and `rank`."""
-    _add_score(commands)
-    _add_profile(commands)
-    _add_rank(commands)
-
-
-def _add_score(commands: Any) -> None:
-    parser = commands.add_parser(
-        "score",
-        help="score every head on one text",
-        description="Score every head on one text. A score is the mean attention on the places "
-        "that a behaviour asks for, from 0 to 1; an empty cell means that the text cannot test it.",
-        epilog='example: python -m headlab score --model mini --text "The cat sat on the mat. '
-        'The cat sat on the" --behaviour induction',
+def add_score(parser: argparse.ArgumentParser) -> None:
+    """What `score` takes."""
+    parser.description = (
+        "Score every head on one text. A score is the mean attention on the places "
+        "that a behaviour asks for, from 0 to 1; an empty cell means that the text cannot test it."
+    )
+    parser.epilog = (
+        'example: python -m headlab score --model mini --text "The cat sat on the mat. '
+        'The cat sat on the" --behaviour induction'
     )
     add_model(parser)
     parser.add_argument("--text", required=True, help="the text to read")
@@ -75,14 +68,15 @@ def _add_score(commands: Any) -> None:
     parser.set_defaults(run=_score)
 
 
-def _add_profile(commands: Any) -> None:
-    parser = commands.add_parser(
-        "profile",
-        help="score every head of one or more models on the probes, with confidences",
-        description="Score every head on the built-in probes, with intervals, labels and "
-        "confidences. The result is kept, so that a second call is instant.",
-        epilog="With several models --out is a folder: finished profiles in it are skipped, and a "
-        "model that fails is listed at the end.",
+def add_profile(parser: argparse.ArgumentParser) -> None:
+    """What `profile` takes."""
+    parser.description = (
+        "Score every head on the built-in probes, with intervals, labels and "
+        "confidences. The result is kept, so that a second call is instant."
+    )
+    parser.epilog = (
+        "With several models --out is a folder: finished profiles in it are skipped, and a "
+        "model that fails is listed at the end."
     )
     add_model(parser, several=True)
     add_start_token(parser)
@@ -97,12 +91,11 @@ def _add_profile(commands: Any) -> None:
     parser.set_defaults(run=_profile)
 
 
-def _add_rank(commands: Any) -> None:
-    parser = commands.add_parser(
-        "rank",
-        help="rank the heads of a model by one behaviour",
-        description="Rank heads by one behaviour, with the 95 % interval of the score and the "
-        "share of resamples in which the head passes the threshold (confidence).",
+def add_rank(parser: argparse.ArgumentParser) -> None:
+    """What `rank` takes."""
+    parser.description = (
+        "Rank heads by one behaviour, with the 95 % interval of the score and the "
+        "share of resamples in which the head passes the threshold (confidence)."
     )
     add_model(parser)
     add_start_token(parser)

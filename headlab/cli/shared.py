@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -18,8 +17,6 @@ from headlab.models.tokens import StartToken
 from headlab.profiles.compare import ProfileComparison, compare_profiles
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import profile_model
-
-DONE, FAILED, MISUNDERSTOOD = 0, 1, 2
 
 
 def add_model(
@@ -156,18 +153,6 @@ def show(
     if facts is not None:
         print(facts_line(facts))
     print(table.round(3).to_string(index=False, na_rep=""))
-
-
-def records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Table rows as JSON types; NaN becomes null."""
-    plain = table.astype(object).where(table.notna(), None)
-    return [
-        {
-            key: value.item() if isinstance(value, np.generic) else value
-            for key, value in row.items()
-        }
-        for row in plain.to_dict("records")
-    ]
 
 
 def check_ending(path: Path | None, *more: str) -> None:

@@ -3,16 +3,14 @@
 import argparse
 import re
 import sys
-from dataclasses import replace
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from headlab.cli.codes import DONE, FAILED
 from headlab.cli.shared import (
-    DONE,
-    FAILED,
     add_json,
     add_model,
     add_start_token,
@@ -26,13 +24,16 @@ from headlab.cli.shared import (
 )
 from headlab.errors import HeadlabError
 from headlab.exercises import MeasurementContext, PreparedQuestion, prepare, read_sheet, sheets
+from headlab.exercises.guided import guided_problems
 from headlab.exercises.sheets import template
+from headlab.profiles.profile import Profile
 
 
-def add_commands(commands: Any) -> None:
-    """`sheets check`, `sheets new` and `sheets key`."""
-    group = commands.add_parser("sheets", help="check, begin, or answer exercise sheets")
-    parts = group.add_subparsers(dest="part", required=True, metavar="WHAT")
+def add_sheets(parser: argparse.ArgumentParser) -> None:
+    """What `sheets check`, `sheets new` and `sheets key` take."""
+    parts = parser.add_subparsers(
+        dest="part", required=True, metavar="WHAT", parser_class=argparse.ArgumentParser
+    )
     _add_check(parts)
     _add_new(parts)
     _add_key(parts)
@@ -42,11 +43,12 @@ def _add_check(parts: Any) -> None:
     parser = parts.add_parser(
         "check",
         help="say what is wrong with the sheets of a folder",
-        description="Read every sheet of a folder; each mistake gets a line with file, line and "
-        "remedy. Without DIR: the sheets that are offered to all.",
+        description="Read one sheet, or every one of a folder; each mistake gets a line with "
+        "file, line and remedy. Without DIR: the sheets that are offered to all, and the guided "
+        "texts and pairs.",
     )
     parser.add_argument(
-        "folder", nargs="?", type=Path, metavar="DIR", help="a folder of .toml files"
+        "folder", nargs="?", type=Path, metavar="DIR", help="a folder of .toml files, or one file"
     )
     add_json(parser)
     parser.set_defaults(run=_sheets_check)
@@ -80,9 +82,12 @@ def _add_key(parts: Any) -> None:
 
 def _sheets_check(options: argparse.Namespace) -> int:
     folder: Path | None = options.folder
-    if folder is not None and not folder.is_dir():
-        raise HeadlabError(f"There is no folder {folder}: give the folder that holds your sheets.")
+    if folder is not None and not folder.exists():
+        raise HeadlabError(
+            f"There is no file or folder {folder}: give a sheet, or the folder that holds them."
+        )
     found = sheets(folder)
+    problems = (guided_problems() if folder is None else {}) | found.problems
     if not found.sheets and not found.problems:
         raise HeadlabError(f"There is no .toml file in {folder}: `sheets new` writes one.")
     rows = [
@@ -90,10 +95,11 @@ def _sheets_check(options: argparse.Namespace) -> int:
         for s in found.sheets.values()
     ]
     if rows or options.json:
-        show(pd.DataFrame(rows), {"sheets": rows, "problems": found.problems}, options)
-    for sentence in found.problems.values():
-        print(f"headlab: {sentence}", file=sys.stderr)
-    return FAILED if found.problems else DONE
+        show(pd.DataFrame(rows), {"sheets": rows, "problems": problems}, options)
+    for name, problem in problems.items():
+        for sentence in found.mistakes.get(name, (problem,)):
+            print(f"headlab: {sentence}", file=sys.stderr)
+    return FAILED if problems else DONE
 
 
 def _sheets_new(options: argparse.Namespace) -> int:
@@ -116,12 +122,23 @@ def _sheets_new(options: argparse.Namespace) -> int:
     return DONE
 
 
+@dataclass(frozen=True, eq=False)
+class _WithProgress(MeasurementContext):
+    """A model that is profiled with a progress bar."""
+
+    options: argparse.Namespace = field(default_factory=argparse.Namespace)
+
+    def profile(self) -> Profile:
+        if "profile" not in self._kept:
+            self._kept["profile"] = profiled(self.model, self.options)
+        return super().profile()
+
+
 def _sheets_key(options: argparse.Namespace) -> int:
     path = Path(options.sheet)
     sheet = read_sheet(path) if path.suffix == ".toml" else sheets()[options.sheet]
     model = load(options.model)
-    profile = cache(lambda: profiled(model, options))
-    lab = replace(MeasurementContext.of(model, start_policy(options)), profile=profile)
+    lab = replace(_WithProgress.of(model, start_policy(options)), options=options)
     if options.second is not None:
         lab = lab.beside(profile_of(options.second, options))
     rows = [

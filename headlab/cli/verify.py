@@ -7,18 +7,17 @@ from typing import Any
 
 import pandas as pd
 
-from headlab.cli.shared import DONE, FAILED, add_json, add_model, load, progress_bar
+from headlab.cli.codes import DONE, FAILED
+from headlab.cli.shared import add_json, add_model, load, progress_bar
 from headlab.evidence.verify import AGAIN, Comparison, verdict, verify_model
 
 
-def add_commands(commands: Any) -> None:
-    """`verify`."""
-    parser = commands.add_parser(
-        "verify",
-        help="measure published figures of GPT-2 small again, ours beside theirs",
-        description="Measure published figures of GPT-2 small again on the loaded weights, each by "
+def add_verify(parser: argparse.ArgumentParser) -> None:
+    """What `verify` takes."""
+    parser.description = (
+        "Measure published figures of GPT-2 small again on the loaded weights, each by "
         "its publisher's definition and input. Exit code 0: all agree within their tolerance; 1: "
-        "one differs, or the model is not GPT-2 small.",
+        "one differs, or the model is not GPT-2 small."
     )
     add_model(parser, default="gpt2")
     add_json(parser)

@@ -5,12 +5,12 @@ A page goes: ``sheets()`` -> ``prepare(step.question, lab)`` -> ``Entry.start`` 
 """
 
 from headlab.exercises.board import Board
+from headlab.exercises.context import MeasurementContext
 from headlab.exercises.format import Question, Sheet, Step, Text
-from headlab.exercises.measures import MeasurementContext
 from headlab.exercises.prepared import Key, Option, PreparedQuestion, Verdict, grade
 from headlab.exercises.questions import explain, prepare
 from headlab.exercises.record import Answer, Entry, Record, calibration
-from headlab.exercises.record_file import parse_record
+from headlab.exercises.record_file import parse_record, record_from_dict
 from headlab.exercises.sheets import read_sheet, sheets
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "parse_record",
     "prepare",
     "read_sheet",
+    "record_from_dict",
     "sheets",
 ]

@@ -7,6 +7,7 @@ what. Files that are no sound records are listed with the reason and left out.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -76,12 +77,15 @@ class Miss:
 class Board:
     """The sound records of a class, and which files were left out and why.
 
-    ``merged`` counts files that repeat a record which is there already.
+    ``merged`` counts files that repeat a record which is there already. ``shared`` holds, as places
+    in ``records``, those that have one id and different names: several people at one browser, or a
+    name that was corrected.
     """
 
     records: tuple[Record, ...]
     left_out: tuple[tuple[str, str], ...] = ()
     merged: int = 0
+    shared: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def read(
@@ -90,7 +94,7 @@ class Board:
         read: Callable[[str | bytes], Record] = parse_record,
     ) -> "Board":
         """A board over files given as (file name, content); ``read`` gets the record of one."""
-        records: dict[str, Record] = {}
+        records: dict[tuple[str, str], Record] = {}
         left_out, merged = [], 0
         for name, content in files:
             try:
@@ -98,11 +102,27 @@ class Board:
             except HeadlabError as error:
                 left_out.append((name, str(error)))
                 continue
-            if record.id in records:
+            key = (record.id, record.name.strip())
+            if key in records:
                 merged += 1
-                record = records[record.id].merge(record)
-            records[record.id] = record
-        return cls(tuple(records.values()), tuple(left_out), merged)
+                record = records[key].merge(record)
+            records[key] = record
+        places: dict[str, list[int]] = {}
+        for place, (identity, _) in enumerate(records):
+            places.setdefault(identity, []).append(place)
+        shared = tuple(tuple(one) for one in places.values() if len(one) > 1)
+        return cls(tuple(records.values()), tuple(left_out), merged, shared)
+
+    @property
+    def cautions(self) -> list[str]:
+        """A sentence about each record that bears several names."""
+        names = self.learners()
+        return [
+            f"One record bears several names: {', '.join(names[place] for place in places)}. They "
+            "are counted as different people; what stands in several of their files counts for "
+            "each. If only a name was corrected, leave the older file out."
+            for places in self.shared
+        ]
 
     @property
     def entries(self) -> list[Entry]:
@@ -124,6 +144,10 @@ class Board:
 
     def questions(self) -> list[QuestionBoard]:
         """Every question that anyone has met, in the order of sheets and steps."""
+        return list(self._questions)
+
+    @cached_property
+    def _questions(self) -> tuple[QuestionBoard, ...]:
         groups: dict[tuple[Any, ...], list[Entry]] = {}
         for record in self.records:
             for entry in _first_attempts(record):
@@ -135,7 +159,7 @@ class Board:
                 board = self._question(entries, part)
                 if board is not None:
                     boards.append(board)
-        return boards
+        return tuple(boards)
 
     def _question(self, entries: Sequence[Entry], part: str) -> QuestionBoard | None:
         """One part of one step, None if nobody has answered it."""

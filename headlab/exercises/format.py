@@ -1,4 +1,4 @@
-"""What a sheet holds: its parts as frozen dataclasses, the kinds of questions and measures.
+"""What a sheet holds, as frozen dataclasses, and the names of what is measured.
 
 The format is described in docs/EXERCISES.md.
 """
@@ -10,21 +10,8 @@ from dataclasses import dataclass, field
 from headlab.measuring.reading import SHAPES
 
 MAX_TEXT_LENGTH = 2_000  # characters of one text
-MAX_STEPS = 12
-MAX_HINTS = 6
-MAX_REMOVED = 12  # heads that one question takes away
 
 LEVELS = ("first steps", "going on", "going deep")
-
-WHICH_HEAD = "which head"
-WHICH_LAYER = "which layer"
-HOW_MANY = "how many heads"
-WHICH_OF_TWO = "which of two heads"
-WHICH_SHAPE = "which shape"
-WHICH_TOKEN = "which token"
-WHICH_MODEL = "which model"
-CLAIM = "claim"
-WHAT_IF = "what if removed"
 
 SCORE = "score"  # a behaviour's score on the question's text
 PROFILE = "profile"  # a behaviour's score in the model's profile
@@ -35,76 +22,8 @@ LOST = "lost"  # a behaviour's score in the profile, less that of the same head 
 GAINED = "gained"  # the other way round
 PROBABILITY = "probability"  # of a token that comes next after the text
 
-# What each kind may be answered by, and the keys that it needs and may have beside these.
-KINDS: dict[str, tuple[tuple[str, ...], frozenset[str], frozenset[str]]] = {
-    WHICH_HEAD: (
-        (SCORE, PROFILE, ATTENTION, SHAPE, LOST, GAINED),
-        frozenset(),
-        frozenset({"layer", "among"}),
-    ),
-    WHICH_LAYER: (
-        (SCORE, PROFILE, ATTENTION, SHAPE, LOST, GAINED),
-        frozenset(),
-        frozenset({"by", "passing", "among"}),
-    ),
-    HOW_MANY: (
-        (SCORE, PROFILE, ATTENTION, SHAPE, LOST, GAINED),
-        frozenset({"layer"}),
-        frozenset({"passing", "among"}),
-    ),
-    WHICH_OF_TWO: (
-        (SCORE, PROFILE, ATTENTION, SHAPE, LOST, GAINED),
-        frozenset({"heads"}),
-        frozenset(),
-    ),
-    WHICH_SHAPE: ((SHAPE,), frozenset({"head"}), frozenset()),
-    WHICH_TOKEN: ((ATTENTION,), frozenset({"head", "from"}), frozenset({"without_first"})),
-    WHICH_MODEL: ((PROFILE,), frozenset(), frozenset({"by"})),
-    CLAIM: (
-        (SCORE, PROFILE, ATTENTION, SHAPE, SHAPES_COUNT, LOST, GAINED),
-        frozenset(),
-        frozenset({"head", "layer", "passing", "among", "at_least", "at_most", "rises"}),
-    ),
-    WHAT_IF: ((PROBABILITY, SCORE), frozenset({"remove"}), frozenset({"watch"})),
-}
-# The keys that a measure needs.
-MEASURES: dict[str, frozenset[str]] = {
-    SCORE: frozenset({"behaviour"}),
-    PROFILE: frozenset({"behaviour"}),
-    ATTENTION: frozenset({"from", "to"}),
-    SHAPE: frozenset({"shape"}),
-    SHAPES_COUNT: frozenset(),
-    LOST: frozenset({"behaviour"}),
-    GAINED: frozenset({"behaviour"}),
-    PROBABILITY: frozenset(),
-}
-BY = ("strongest", "mean", "count")
-BY_OF_MODELS = ("strongest", "count", "share")
 SHAPE_NAMES = (*SHAPES, "diffuse")
 
-FORBIDDEN = frozenset(
-    "answer answers key keys correct correct_answer right_answer solution solutions".split()
-)
-QUESTION_KEYS = (
-    *("ask", "kind", "text", "measure", "behaviour", "shape", "from", "to", "head", "heads"),
-    *("layer", "among", "by", "passing", "at_least", "at_most", "rises", "without_first"),
-    *("remove", "watch", "generic"),
-)
-STEP_KEYS = (
-    *("title", "look", "explore", "question", "observe", "hints", "explanation", "transfer"),
-)
-SHEET_KEYS = ("title", "level", "minutes", "order", "goal", "texts", "steps")
-
-# What an explanation may ask for in braces, and what a question's own words may (no answers).
-PLACEHOLDERS = (
-    *("answer", "score", "second", "second_score", "margin", "head", "layer", "a", "a_score"),
-    *("b", "b_score", "model", "n_layers", "n_heads", "passing", "claim", "second_model"),
-    *("removed", "token", "watched", "before", "after", "ratio", "beyond"),
-)
-ASK_PLACEHOLDERS = (
-    *("head", "layer", "a", "b", "model", "n_layers", "n_heads", "passing", "second_model"),
-    *("removed", "token", "watched", "before"),
-)
 ROLE_PLACEHOLDERS = ("top", "top_score", "passed")  # each with a behaviour: {top:induction}
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -158,11 +77,6 @@ class Question:
         names = (self.head, *(self.heads or ()), *self.remove)
         return tuple(name for name in names if name and ":" not in name)
 
-    @property
-    def needs_second(self) -> bool:
-        """Whether it compares the open model with a second one."""
-        return self.kind == WHICH_MODEL or self.measure in (LOST, GAINED)
-
 
 @dataclass(frozen=True)
 class Step:
@@ -185,7 +99,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Sheet:
-    """An exercise sheet. ``content_hash`` tells versions of a sheet apart."""
+    """An exercise sheet. ``content_hash`` tells versions of a sheet apart.
+
+    ``needs_second``: any of its questions compares the open model with a second one.
+    """
 
     name: str
     title: str
@@ -196,36 +113,7 @@ class Sheet:
     steps: tuple[Step, ...] = field(repr=False)
     order: int = 100
     content_hash: str = ""
-
-    @property
-    def needs_second(self) -> bool:
-        """Whether any of its questions compares the open model with a second one."""
-        return any(q.needs_second for step in self.steps for q in (step.question, step.transfer))
-
-
-def has_placeholder(question: Question, name: str) -> bool:
-    """Whether a question of this kind has anything to put in place of ``{name}``."""
-    if name in ("a", "b", "a_score", "b_score"):
-        return question.kind in (WHICH_OF_TWO, WHICH_MODEL)
-    if name == "second_model":
-        return question.needs_second
-    if name == "head":
-        return question.head is not None
-    if name == "layer":
-        return question.layer is not None and question.layer != "every"
-    if name in ("second", "second_score", "margin"):
-        return question.kind in (WHICH_HEAD, WHICH_LAYER, WHICH_TOKEN, WHICH_OF_TWO, WHICH_MODEL)
-    if name == "claim":
-        return question.kind == CLAIM
-    if name in ("removed", "before", "after", "ratio"):
-        return question.kind == WHAT_IF
-    if name in ("token", "beyond"):
-        return question.measure == PROBABILITY
-    if name == "watched":
-        return question.kind == WHAT_IF and question.measure == SCORE
-    if name == "passing":
-        return question.kind in (HOW_MANY, CLAIM) and question.measure != SHAPES_COUNT
-    return True
+    needs_second: bool = False
 
 
 def whole_words(words: str, text: str) -> list[int]:
@@ -246,3 +134,13 @@ def fill(words: str, values: Mapping[str, str]) -> str:
 def placeholders(words: str) -> list[str]:
     """The names in braces, in order."""
     return _PLACEHOLDER.findall(words)
+
+
+def lone_brace(words: str) -> str:
+    """The first brace that opens or closes no placeholder, "" if there is none.
+
+    >>> lone_brace("{answer: {score}")
+    '{'
+    """
+    found = re.search(r"[{}]", _PLACEHOLDER.sub("", words))
+    return found[0] if found else ""

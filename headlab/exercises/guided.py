@@ -1,17 +1,52 @@
-"""Guided texts and pairs of texts, one file each in ``prompts/texts`` and ``prompts/pairs``."""
+"""Guided texts and pairs of texts, one file each in ``prompts/texts`` and ``prompts/pairs``.
 
-import tomllib
+A file with a mistake takes no other down: it is left out, and :func:`guided_problems` says what to
+mend in it.
+"""
+
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from headlab.errors import HeadlabError
+from headlab.exercises.mistakes import Checked, Found, Schema, Words
+from headlab.exercises.toml_file import file_bytes, read_toml, written
+from headlab.places import app_folder
 
-_PROMPTS = Path(__file__).parents[2] / "prompts"
+_PROMPTS = app_folder() / "prompts"
 FOLDER, PAIRS = _PROMPTS / "texts", _PROMPTS / "pairs"
-_TEXT_KEYS = ("order", "title", "text", "look")
-_PAIR_KEYS = ("order", "title", "clean", "corrupt", "answer", "wrong", "look")
+
+
+class _Fact(Schema):
+    entity: Words
+    attribute: Words
+
+
+class _TextFile(Schema):
+    order: Annotated[int, Field(description="a whole number")]
+    title: Words
+    text: Words
+    look: Words
+    facts: Annotated[
+        tuple[_Fact, ...],
+        Field(
+            strict=False, description="tables [[facts]]; each needs an 'entity' and an 'attribute'"
+        ),
+    ] = ()
+
+
+class _PairFile(Schema):
+    order: Annotated[int, Field(description="a whole number")]
+    title: Words
+    clean: Words
+    corrupt: Words
+    answer: Words
+    wrong: Words
+    look: Words
 
 
 @dataclass(frozen=True)
@@ -40,51 +75,65 @@ class GuidedPair:
     look: str
 
 
-@cache
-def guided_texts(folder: Path = FOLDER) -> dict[str, GuidedText]:
-    """Every guided text by name, in order; a sentence naming file and key for a bad file."""
-    texts = [_read_text(path) for path in sorted(folder.glob("*.toml"))]
+def guided_texts(folder: Path | None = None) -> dict[str, GuidedText]:
+    """Every sound guided text by name, in order; an error only where there is none at all."""
+    folder = folder or FOLDER
+    texts, problems = _offered(folder, _read_text)
     if not texts:
-        raise HeadlabError(f"There are no guided texts in {folder}: put the folder back.")
-    return {text.name: text for text in sorted(texts, key=lambda text: text.order)}
+        why = " ".join(problems.values()) or "put the folder back."
+        raise HeadlabError(f"There are no guided texts in {folder}: {why}")
+    return texts
 
 
-@cache
-def guided_pairs(folder: Path = PAIRS) -> dict[str, GuidedPair]:
-    """Every prepared pair by name, in order; a sentence naming file and key for a bad file."""
-    pairs = [
-        GuidedPair(name=path.stem, **_read(path, _PAIR_KEYS))
-        for path in sorted(folder.glob("*.toml"))
-    ]
-    return {pair.name: pair for pair in sorted(pairs, key=lambda pair: pair.order)}
+def guided_pairs(folder: Path | None = None) -> dict[str, GuidedPair]:
+    """Every sound pair by name, in order; an error only where there is none at all."""
+    folder = folder or PAIRS
+    pairs, problems = _offered(folder, _read_pair)
+    if not pairs:
+        why = " ".join(problems.values()) or "put the folder back."
+        raise HeadlabError(f"There are no pairs of texts in {folder}: {why}")
+    return pairs
+
+
+def guided_problems(texts: Path | None = None, pairs: Path | None = None) -> dict[str, str]:
+    """A sentence with file, line and remedy for each file that is left out, by its name."""
+    return _offered(texts or FOLDER, _read_text)[1] | _offered(pairs or PAIRS, _read_pair)[1]
+
+
+def _offered(folder: Path, read: Callable[[Path], Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a folder holds, in order, and its problems; read again once a file was changed."""
+    paths = sorted(folder.glob("*.toml"))
+    return _read_all(tuple((path, written(path)) for path in paths), read)
+
+
+@lru_cache(maxsize=8)
+def _read_all(
+    stamped: Iterable[tuple[Path, int]], read: Callable[[Path], Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    found, problems = [], {}
+    for path, _ in stamped:
+        try:
+            found.append(read(path))
+        except HeadlabError as error:
+            problems[path.stem] = str(error)
+    return {one.name: one for one in sorted(found, key=lambda one: one.order)}, problems
 
 
 def _read_text(path: Path) -> GuidedText:
-    data = _read(path, _TEXT_KEYS, ("facts",))
-    return GuidedText(name=path.stem, **data | {"facts": _facts(path, data.get("facts", []))})
+    found = _read(path, _TextFile)
+    facts = tuple((fact.entity, fact.attribute) for fact in found.facts)
+    return GuidedText(path.stem, found.order, found.title, found.text, found.look, facts)
 
 
-def _read(path: Path, needed: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
-    """What a file holds, checked: all keys that are needed, and none that is not known."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise HeadlabError(f"{path.name} cannot be read as TOML: {error}.") from error
-    for key in needed:
-        wanted = int if key == "order" else str
-        if not isinstance(data.get(key), wanted) or data[key] == "":
-            kind = "a whole number" if wanted is int else "a text in quotes"
-            raise HeadlabError(f"{path.name}: {key!r} must be {kind}.")
-    known = {*needed, *optional}
-    for key in data.keys() - known:
-        raise HeadlabError(f"{path.name}: {key!r} is not known; known are {sorted(known)}.")
-    return data
+def _read_pair(path: Path) -> GuidedPair:
+    return GuidedPair(name=path.stem, **_read(path, _PairFile).model_dump())
 
 
-def _facts(path: Path, facts: Any) -> tuple[tuple[str, str], ...]:
-    try:
-        return tuple((str(fact["entity"]), str(fact["attribute"])) for fact in facts)
-    except (TypeError, KeyError) as error:
-        raise HeadlabError(
-            f"{path.name}: every [[facts]] needs an 'entity' and an 'attribute'."
-        ) from error
+def _read(path: Path, schema: type[Found]) -> Found:
+    """What a file holds; an error that names everything that is wrong with it."""
+    text, data = read_toml(file_bytes(path), path.name)
+    file = Checked(path.name, text)
+    found = file.read(schema, data)
+    file.finish()
+    assert found is not None
+    return found

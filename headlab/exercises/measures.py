@@ -1,14 +1,15 @@
 """What a question asks about, measured: every head's value with the bounds of its uncertainty."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from functools import cache, lru_cache
-from hashlib import sha256
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from headlab.behaviours import get_behaviour
-from headlab.errors import HeadlabError
+from headlab.exercises.context import CannotPose, CannotTell, MeasurementContext
+from headlab.exercises.finding import key_positions, query_position, title
 from headlab.exercises.format import (
     ATTENTION,
     GAINED,
@@ -17,18 +18,13 @@ from headlab.exercises.format import (
     PROFILE,
     SCORE,
     SHAPE,
+    SHAPES_COUNT,
     Question,
-    Text,
-    whole_words,
 )
 from headlab.heads import Head
-from headlab.interventions import Intervention, ablate, mean_reference
-from headlab.measuring.reading import DOMINANT, EVEN, SHAPES, Hint, Reading, read_text
-from headlab.models.loading import LoadedModel
-from headlab.models.tokens import StartToken, find_in_text, resolve_start_token, token_text
+from headlab.measuring.reading import DOMINANT, EVEN, SHAPES, Hint, Reading
 from headlab.profiles.compare import MIN_CHANGE, compare_profiles
 from headlab.profiles.profile import Profile
-from headlab.profiles.profiling import profile_model
 
 # One text has no interval. Two heads that differ by less than five points of a hundred look alike
 # in the pictures, and a changed word or number format can exchange them.
@@ -37,88 +33,15 @@ HALF = MIN_MARGIN / 2
 
 TOO_SHORT = "The text is too short for its pictures to have shapes."
 
-# Values from which on a fall can be seen. A smaller one halves or doubles for no reason at all.
-MIN_START = {PROBABILITY: 0.01, SCORE: 0.1}
-
 Bounds = tuple[float, float, float]  # a value, its lower and its upper bound
 
 
-class CannotTell(HeadlabError):
-    """The question makes sense for this model, but nothing can be measured that answers it."""
+class Ranges(NamedTuple):
+    """Values with their lower and upper bounds, one for each answer offered."""
 
-
-class CannotPose(HeadlabError):
-    """The question names a head or layer that the loaded model lacks."""
-
-
-@dataclass(frozen=True)
-class MeasurementContext:
-    """The loaded model as exercises see it.
-
-    ``reading`` gives a text's reading with the patterns of every layer kept, ``profile`` the
-    model's profile, ``find(words, begin, end)`` the positions of the tokens that hold these
-    characters, and ``removal(text, heads, token)`` the text with and without some heads, each
-    replaced by its mean, with one next token followed (None: the one expected most); all under this
-    start-token policy. Who has caches of their own puts them in the place of all but ``find``.
-    ``second`` gives the profile of a second model, if there is one to compare with.
-    """
-
-    model_name: str
-    content_hash: str
-    n_layers: int
-    n_heads: int
-    start_token: int | None
-    start_text: str | None
-    reading: Callable[[Text], Reading]
-    profile: Callable[[], Profile]
-    find: Callable[[str, int, int], tuple[int, ...]]
-    removal: Callable[[Text, tuple[Head, ...], str | None], Intervention]
-    second: Callable[[], Profile] | None = None
-
-    def beside(self, second: Profile) -> "MeasurementContext":
-        """The same lab with a second model; records tell what was answered about which pair."""
-        pair = f"{self.content_hash} {second.content_hash} {second.start_token}"
-        return replace(self, content_hash=sha256(pair.encode()).hexdigest(), second=lambda: second)
-
-    def second_profile(self) -> Profile:
-        """The second model's profile; CannotPose, with what to do, if there is none."""
-        if self.second is None:
-            raise CannotPose(
-                "This question compares two models: choose a second one on the Compare page first."
-            )
-        return self.second()
-
-    @classmethod
-    def of(cls, model: LoadedModel, start_token: StartToken = "model") -> "MeasurementContext":
-        """A lab that reads each text once and profiles the model when first asked."""
-        start = resolve_start_token(model, start_token)
-        reference = cache(lambda: mean_reference(model, start_token=start))
-        return cls(
-            model_name=model.name,
-            content_hash=model.content_hash,
-            n_layers=model.n_layers,
-            n_heads=model.n_heads,
-            start_token=start,
-            start_text=None if start is None else token_text(model, start),
-            reading=cache(
-                lambda text: read_text(
-                    model, text.words, start_token=start, entities=text.facts or None
-                )
-            ),
-            profile=cache(lambda: profile_model(model, start_token=start)),
-            find=lambda words, begin, end: find_in_text(model, words, begin, end, start),
-            removal=cache(
-                lambda text, heads, token: ablate(
-                    model,
-                    text.words,
-                    heads,
-                    "mean",
-                    reference(),
-                    watch=token,
-                    start_token=start,
-                )
-            ),
-        )
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +66,10 @@ class Values:
     def bounds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Values, lower and upper bounds."""
         return self.value, self.low, self.high
+
+    def of(self, heads: Sequence[Head]) -> "Ranges":
+        """Values and bounds of these heads, one after another."""
+        return Ranges(*(np.array([array[head] for head in heads]) for array in self.bounds))
 
     def count(self, heads: Iterable[Head]) -> Bounds:
         """How many of these heads count: by their values, surely, and possibly."""
@@ -170,7 +97,9 @@ class Values:
 
 def measured(question: Question, lab: MeasurementContext) -> Values:
     """Every head's value on the question's measure; CannotTell if there is none to be had."""
-    values = _MEASURES[question.measure](question, lab)
+    find = MEASURES[question.measure].values
+    assert find is not None
+    values = find(question, lab)
     if question.passing is not None:
         at = np.full_like(values.value, question.passing)
         values = Values(values.value, values.low, values.high, at)
@@ -182,14 +111,14 @@ def measured(question: Question, lab: MeasurementContext) -> Values:
 def _score(question: Question, lab: MeasurementContext) -> Values:
     name = str(question.behaviour)
     reading = lab.reading(question.text)
-    _check_occasion(name, reading)
+    check_occasion(name, reading)
     return _with_margin(reading.scores[name], _threshold(name, reading.chance[name]))
 
 
-def _check_occasion(name: str, reading: Reading) -> None:
+def check_occasion(name: str, reading: Reading) -> None:
     if reading.rows[name] == 0:
         asks = get_behaviour(name).asks
-        raise CannotTell(f"This text cannot show {_title(name)}; it takes {asks}.")
+        raise CannotTell(f"This text cannot show {title(name)}; it takes {asks}.")
 
 
 def _profile(question: Question, lab: MeasurementContext) -> Values:
@@ -201,7 +130,7 @@ def profile_values(profile: Profile, name: str) -> Values:
     score = profile.score.get(name)
     if score is None or np.isnan(score).all():
         why = profile.untested.get(name, "its profile does not hold it")
-        raise CannotTell(f"{_title(name)} was not measured on {profile.model_name} ({why}).")
+        raise CannotTell(f"{title(name)} was not measured on {profile.model_name} ({why}).")
     at = _threshold(name, profile.chance[name])
     return Values(score, profile.low[name], profile.high[name], at)
 
@@ -218,7 +147,7 @@ def _change(question: Question, lab: MeasurementContext) -> Values:
     change = comparison.changes.get(name)
     if change is None or change.why:
         why = change.why if change else "it was measured on one of the two models only"
-        raise CannotTell(f"The change of {_title(name)} cannot be told: {why}.")
+        raise CannotTell(f"The change of {title(name)} cannot be told: {why}.")
     at = np.full_like(change.change, MIN_CHANGE)
     if question.measure == LOST:
         return Values(-change.change, -change.high, -change.low, at)
@@ -248,16 +177,6 @@ def _shape(question: Question, lab: MeasurementContext) -> Values:
         np.where(entropy >= EVEN + HALF, 0, values.high),
         values.passes_at,
     )
-
-
-_MEASURES = {
-    SCORE: _score,
-    PROFILE: _profile,
-    ATTENTION: _attention,
-    SHAPE: _shape,
-    LOST: _change,
-    GAINED: _change,
-}
 
 
 def possible_shapes(hint: Hint) -> list[str]:
@@ -294,138 +213,34 @@ def _among(values: Values, behaviour: str, lab: MeasurementContext) -> Values:
     profile = lab.profile()
     shown = get_behaviour(behaviour).shown_from
     if behaviour not in profile.score or not (profile.value(behaviour) >= shown).any():
-        raise CannotTell(f"No head of {lab.model_name} shows {_title(behaviour)}.")
+        raise CannotTell(f"No head of {lab.model_name} shows {title(behaviour)}.")
     keep = profile.value(behaviour) >= shown
     value, low, high = (
         np.where(keep, array, np.nan) for array in (values.value, values.low, values.high)
     )
     if np.isnan(value).all():
-        raise CannotTell(f"The heads that show {_title(behaviour)} were not measured on this.")
+        raise CannotTell(f"The heads that show {title(behaviour)} were not measured on this.")
     return Values(value, low, high, values.passes_at)
 
 
-def find_head(name: str, text: Text, lab: MeasurementContext) -> Head:
-    """The head called "L5.H1", or the one that plays a role.
+class Measure(NamedTuple):
+    """What a question may be answered by: the keys it needs, and every head's value.
 
-    "top:induction" scores highest in the profile, "here:induction" on this text.
-    """
-    role, _, behaviour = name.partition(":")
-    if behaviour:
-        scores = lab.profile().score if role == "top" else lab.reading(text).scores
-        score = scores.get(behaviour)
-        if score is None or np.isnan(score).all():
-            raise CannotTell(
-                f"No head of {lab.model_name} could be measured on {_title(behaviour)}."
-            )
-        return Head(*(int(i) for i in np.unravel_index(np.nanargmax(score), score.shape)))
-    head = Head.parse(name)
-    if head.layer >= lab.n_layers or head.head >= lab.n_heads:
-        raise CannotPose(
-            f"{lab.model_name} has no head {head}: it has {lab.n_layers} layers of {lab.n_heads} "
-            "heads, counted from 0."
-        )
-    return head
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What removing heads does to one value: a probability or a score, 0 to 1.
-
-    ``watched`` names the token, as it stands in a text, or the head whose score it is. ``beyond``
-    is the share of random heads of the same layers that matter less; NaN where there is none.
+    ``values`` is None where the one kind that uses the measure takes it by itself.
     """
 
-    removed: tuple[Head, ...]
-    watched: str
-    before: float
-    after: float
-    beyond: float
-
-    @property
-    def ratio(self) -> float:
-        """What the value has become over what it was."""
-        return self.after / self.before
+    needs: frozenset[str]
+    values: Callable[[Question, MeasurementContext], Values] | None
+    compares: bool = False  # the open model with a second one
 
 
-def removal_effect(question: Question, lab: MeasurementContext) -> Effect:
-    """What removing the question's heads does; CannotTell where there is too little to lose."""
-    removed = tuple(sorted({find_head(name, question.text, lab) for name in question.remove}))
-    if question.measure == PROBABILITY:
-        effect = _token_effect(question, removed, lab)
-        what = f"The probability of {effect.watched.strip()!r} is only {effect.before:.2%}"
-    else:
-        effect = _score_effect(question, removed, lab)
-        what = f"The score of {effect.watched} is only {effect.before:.2f}"
-    if not effect.before >= MIN_START[question.measure]:
-        raise CannotTell(f"{what} to begin with: too little to tell a rise from a fall.")
-    return effect
-
-
-def _token_effect(question: Question, removed: tuple[Head, ...], lab: MeasurementContext) -> Effect:
-    found = lab.removal(question.text, removed, next_token(question))
-    before, after = (
-        float(np.exp(logprob[0])) for logprob in (found.logprobs_before, found.logprobs_after)
-    )
-    beyond = float(found.logprob_beyond_control[0])
-    return Effect(removed, found.watched_texts[0], before, after, beyond)
-
-
-def _score_effect(question: Question, removed: tuple[Head, ...], lab: MeasurementContext) -> Effect:
-    name = str(question.behaviour)
-    _check_occasion(name, lab.reading(question.text))
-    head = find_head(f"here:{name}", question.text, lab)
-    found = lab.removal(question.text, removed, None)
-    before, after = (
-        float(scores[name][head]) for scores in (found.scores_before, found.scores_after)
-    )
-    if not np.isfinite((before, after)).all():
-        raise CannotTell(f"{_title(name)} cannot be followed while heads are removed.")
-    return Effect(removed, str(head), before, after, float("nan"))
-
-
-def next_token(question: Question) -> str | None:
-    """The watched word as it comes next: inside a text it has a space in front."""
-    word = question.watch
-    if word is None or not word[0].isalnum() or question.text.words[-1:].isspace():
-        return word
-    return f" {word}"
-
-
-def find_layer(layer: int | str, lab: MeasurementContext) -> int:
-    """The number of a layer named "first", "middle", "last" or by its number."""
-    names = {"first": 0, "middle": lab.n_layers // 2, "last": lab.n_layers - 1}
-    number = names.get(layer, layer) if isinstance(layer, str) else layer
-    assert isinstance(number, int)
-    if number >= lab.n_layers:
-        raise CannotPose(
-            f"{lab.model_name} has no layer {number}: its layers run from 0 to {lab.n_layers - 1}."
-        )
-    return number
-
-
-def query_position(question: Question, lab: MeasurementContext) -> int:
-    """The position that looks: the last token of the last mention of the word after "from"."""
-    return _mentions(str(question.from_word), question.text, lab)[-1][-1]
-
-
-def key_positions(question: Question, lab: MeasurementContext) -> list[int]:
-    """The positions looked at: the last mention of the word after "to" before the query."""
-    query, word = query_position(question, lab), str(question.to_word)
-    earlier = [places for places in _mentions(word, question.text, lab) if places[-1] < query]
-    if not earlier:
-        raise CannotTell(f"{word!r} does not stand before the place that looks back at it.")
-    return list(earlier[-1])
-
-
-def _mentions(word: str, text: Text, lab: MeasurementContext) -> list[tuple[int, ...]]:
-    begins = whole_words(word, text.words)
-    return [lab.find(text.words, begin, begin + len(word)) for begin in begins]
-
-
-def _title(name: str) -> str:
-    return get_behaviour(name).title.lower()
-
-
-def all_heads(lab: MeasurementContext) -> list[Head]:
-    """Every head of the open model, layer by layer."""
-    return [Head(layer, head) for layer in range(lab.n_layers) for head in range(lab.n_heads)]
+MEASURES: dict[str, Measure] = {
+    SCORE: Measure(frozenset({"behaviour"}), _score),
+    PROFILE: Measure(frozenset({"behaviour"}), _profile),
+    ATTENTION: Measure(frozenset({"from", "to"}), _attention),
+    SHAPE: Measure(frozenset({"shape"}), _shape),
+    LOST: Measure(frozenset({"behaviour"}), _change, compares=True),
+    GAINED: Measure(frozenset({"behaviour"}), _change, compares=True),
+    SHAPES_COUNT: Measure(frozenset({"layer"}), None),
+    PROBABILITY: Measure(frozenset(), None),
+}

@@ -51,8 +51,8 @@ class PreparedQuestion:
     """
 
     question: Question
-    ask: str
-    posable: bool
+    ask: str = ""
+    posable: bool = True
     why: str = ""
     options: tuple[Option, ...] = ()
     key: Key | None = None

@@ -17,8 +17,8 @@ from typing import Any
 
 from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
+from headlab.exercises.context import MeasurementContext
 from headlab.exercises.format import Sheet
-from headlab.exercises.measures import MeasurementContext
 from headlab.exercises.prepared import (
     RIGHT,
     SKIPPED,
@@ -53,17 +53,35 @@ class Answer:
 
 @dataclass(frozen=True)
 class Setting:
-    """The model and start-token policy under which a question was asked."""
+    """The model and start-token policy under which a question was asked.
+
+    With those of the second model, if the question could compare two.
+    """
 
     model: str
     content_hash: str
     start_token: int | None
     start_text: str | None
+    second_hash: str | None = None
+    second_start: int | None = None
 
     @classmethod
     def of(cls, lab: MeasurementContext) -> "Setting":
         """The setting of a lab."""
-        return cls(lab.model_name, lab.content_hash, lab.start_token, lab.start_text)
+        second = lab.second
+        return cls(
+            lab.model_name,
+            lab.content_hash,
+            lab.start_token,
+            lab.start_text,
+            None if second is None else second.content_hash,
+            None if second is None else second.start_token,
+        )
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What makes two settings the same, whatever the models are called."""
+        return (self.content_hash, self.start_token, self.second_hash, self.second_start)
 
 
 @dataclass(frozen=True)
@@ -147,8 +165,7 @@ class Entry:
     @property
     def place(self) -> tuple[Any, ...]:
         """The step and setting, whichever attempt."""
-        setting = self.setting
-        return (self.sheet, self.sheet_hash, self.step, setting.content_hash, setting.start_token)
+        return (self.sheet, self.sheet_hash, self.step, *self.setting.identity)
 
     @property
     def stage(self) -> str:
@@ -258,8 +275,7 @@ class Record:
 
     def find(self, sheet: Sheet, step: int, lab: MeasurementContext) -> Entry | None:
         """The latest attempt at a step (from 1) in this lab's setting, to go on with."""
-        setting = (lab.content_hash, lab.start_token)
-        wanted = (sheet.name, sheet.content_hash, step, *setting)
+        wanted = (sheet.name, sheet.content_hash, step, *Setting.of(lab).identity)
         found = [entry for entry in self.entries if entry.place == wanted]
         return max(found, key=lambda entry: entry.attempt, default=None)
 

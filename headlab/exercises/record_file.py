@@ -1,11 +1,21 @@
 """A learner's record read from a file, which may be damaged, changed by hand, or something else."""
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from headlab.errors import HeadlabError
-from headlab.exercises.format import KINDS
+from headlab.exercises.kinds import kinds
 from headlab.exercises.prepared import Key
 from headlab.exercises.record import (
     DONE,
@@ -38,6 +48,11 @@ def parse_record(source: str | bytes) -> Record:
             "The file is no record: it is damaged or something else; choose the .json file that "
             "headlab gave you."
         ) from error
+    return record_from_dict(data)
+
+
+def record_from_dict(data: Any) -> Record:
+    """A record from JSON types, as ``Record.to_dict`` gives them; one sentence if it is none."""
     schema = data.get("schema") if isinstance(data, dict) else None
     if schema != SCHEMA:
         shown = repr(schema)[:60]
@@ -45,213 +60,257 @@ def parse_record(source: str | bytes) -> Record:
             f"The file is no record that this version reads (its schema is {shown}, not "
             f"{SCHEMA!r}): use the version of headlab that wrote it."
         )
-    return _record(_Fields(data, "record"))
+    try:
+        found = _Record.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        _fail(first["loc"], _sentence(first))
+    entries = tuple(_entry(entry, number) for number, entry in enumerate(found.entries))
+    if len({entry.identity for entry in entries}) < len(entries):
+        _fail((), "holds one step twice")
+    return Record(found.id, found.created, found.versions, found.name, entries)
 
 
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
 
 
-class _Fields:
-    """The fields of one JSON object, each asked for once; anything unfit or left over is named."""
+# -- what the file holds
 
-    def __init__(self, data: Any, place: str) -> None:
-        self.place = place
-        if not isinstance(data, dict):
-            self.fail("is no object")
-        self.data: dict[str, Any] = data
-        self.asked: set[str] = set()
 
-    def fail(self, what: str) -> NoReturn:
-        raise HeadlabError(
-            f"The record is damaged or was changed by hand: {self.place} {what}; "
-            "use the file as headlab gave it."
-        )
+def _text(most: int = MAX_LENGTH, **more: Any) -> Any:
+    return Field(max_length=most, description=f"a text of at most {most:,} characters", **more)
 
-    def get(self, name: str) -> Any:
-        self.asked.add(name)
-        if name not in self.data:
-            self.fail(f"has no {name!r}")
-        return self.data[name]
 
-    def finish(self) -> None:
-        for name in self.data.keys() - self.asked:
-            self.fail(f"holds {str(name)[:40]!r}, which does not belong there")
+def _whole(low: int, high: int, **more: Any) -> Any:
+    return Field(ge=low, le=high, description=f"a whole number from {low} to {high}", **more)
 
-    def text(self, name: str, longest: int = MAX_LENGTH) -> str:
-        value = self.get(name)
-        if not isinstance(value, str) or len(value) > longest or not _writable(value):
-            self.fail(f"needs a text of at most {longest:,} characters as {name!r}")
+
+def _number() -> Any:
+    what = "a number of at most a million, or null"
+    return Field(ge=-1e6, le=1e6, allow_inf_nan=False, description=what)
+
+
+def _texts(most: int) -> Any:
+    return Field(max_length=most, description=f"a list of at most {most} short texts")
+
+
+def _named() -> Any:
+    return Field(max_length=100, description="an object of at most 100 texts")
+
+
+def _with_zone(value: str) -> str:
+    assert datetime.fromisoformat(value).tzinfo is not None
+    return value
+
+
+def _writable(value: Any) -> bool:
+    """Whether no text in it holds half a character, which no file can keep."""
+    if isinstance(value, str):
+        return not any("\ud800" <= character <= "\udfff" for character in value)
+    if isinstance(value, dict):
+        return all(_writable(each) for pair in value.items() for each in pair)
+    return not isinstance(value, list) or all(map(_writable, value))
+
+
+Time = Annotated[
+    str,
+    AfterValidator(_with_zone),
+    Field(max_length=40, description="a date and time with its time zone"),
+]
+Short = Annotated[str, Field(max_length=200)]
+Long = Annotated[str, Field(max_length=MAX_LENGTH)]
+
+
+class _Part(BaseModel):
+    """One object of the file: nothing is converted, left out or added.
+
+    The description of a field ends the sentence "... needs 'step': a whole number".
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_kept(cls, value: Any) -> Any:
+        assert _writable(value)
         return value
 
-    def whole(self, name: str, low: int, high: int) -> int:
-        value = self.get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            self.fail(f"needs a whole number from {low} to {high} as {name!r}")
-        return value
 
-    def number(self, name: str) -> float | None:
-        value = self.get(name)
-        if value is None:
-            return None
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not fits or not abs(value) <= 1e6:
-            self.fail(f"needs a number of at most a million, or null, as {name!r}")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self.get(name)
-        if not isinstance(value, bool):
-            self.fail(f"needs true or false as {name!r}")
-        return value
-
-    def texts(self, name: str, most: int) -> tuple[str, ...]:
-        value = self.get(name)
-        fits = isinstance(value, list) and len(value) <= most
-        if not fits or not all(isinstance(x, str) and len(x) <= 200 for x in value):
-            self.fail(f"needs a list of at most {most} short texts as {name!r}")
-        return tuple(value)
-
-    def words(self, name: str) -> dict[str, str]:
-        value = self.get(name)
-        if not isinstance(value, dict) or len(value) > 100:
-            self.fail(f"needs an object of at most 100 texts as {name!r}")
-        inner = _Fields(value, f"{self.place}, {name}")
-        return {key: inner.text(key) for key in value}
-
-    def time(self, name: str) -> str:
-        value = self.text(name, 40)
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"needs a date and time as {name!r}")
-        if moment.tzinfo is None:
-            self.fail(f"needs a date and time with its time zone as {name!r}")
-        return value
-
-    def part(self, name: str) -> "_Fields | None":
-        value = self.get(name)
-        return None if value is None else _Fields(value, f"{self.place}, {name}")
-
-    def needed(self, name: str) -> "_Fields":
-        return _Fields(self.get(name), f"{self.place}, {name}")
+class _Setting(_Part):
+    model: str = _text(500)
+    content_hash: str = _text(64)
+    start_token: int | None = _whole(0, 10**9)
+    start_text: str | None = _text(200)
+    second_hash: str | None = _text(64, default=None)
+    second_start: int | None = _whole(0, 10**9, default=None)
 
 
-def _writable(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+class _Key(_Part):
+    accepted: list[Short] = _texts(10_000)
+    text: str = _text()
+    graded: bool = Field(description="true or false")
+    why: str = _text()
+    score: float | None = _number()
+    margin: float | None = _number()
+    figures: dict[Long, Long] = _named()
 
 
-def _record(fields: _Fields) -> Record:
-    fields.get("schema")
-    rows = fields.get("entries")
-    if not isinstance(rows, list) or len(rows) > MAX_ENTRIES:
-        fields.fail(f"needs a list of at most {MAX_ENTRIES:,} entries")
-    record = Record(
-        id=fields.text("id", 64),
-        created=fields.time("created"),
-        versions=fields.words("versions"),
-        name=fields.text("name", 200),
-        entries=tuple(_entry(_Fields(row, f"entry {i}")) for i, row in enumerate(rows, 1)),
+class _Asked(_Part):
+    ask: str = _text()
+    kind: str = _text(60)
+    text: str = _text()
+    key: _Key | None
+
+
+class _Answer(_Part):
+    value: str = _text(200)
+    text: str = _text(500)
+    sureness: int = _whole(SURENESS[0], SURENESS[-1])
+    at: Time
+
+
+class _Entry(_Part):
+    sheet: str = _text(200)
+    sheet_title: str = _text()
+    sheet_hash: str = _text(64)
+    step: int = _whole(1, 1_000)
+    step_title: str = _text()
+    attempt: int = _whole(1, 1_000)
+    setting: _Setting
+    started: Time
+    question: _Asked
+    first: _Answer | None
+    observation: str = _text()
+    explanation: str = _text()
+    revised: _Answer | None
+    transfer: _Asked | None
+    transfer_answer: _Answer | None
+    skipped: list[Short] = _texts(len(STAGES))
+    finished: Time | None
+    verdicts: dict[Long, Long] = _named()
+
+
+class _Record(_Part):
+    schema_: str = Field(alias="schema")
+    id: str = Field(min_length=1, max_length=64, description="an id of at most 64 characters")
+    created: Time
+    versions: dict[Long, Long] = _named()
+    name: str = _text(200)
+    entries: list[_Entry] = Field(
+        max_length=MAX_ENTRIES, description=f"a list of at most {MAX_ENTRIES:,} entries"
     )
-    fields.finish()
-    if not record.id:
-        fields.fail("has an empty id")
-    if len({entry.identity for entry in record.entries}) < len(rows):
-        fields.fail("holds one step twice")
-    return record
 
 
-def _entry(fields: _Fields) -> Entry:
-    setting = fields.needed("setting")
-    start = setting.get("start_token")
-    transfer, transfer_answer = fields.part("transfer"), fields.part("transfer_answer")
-    finished = fields.get("finished")
-    first, revised = fields.part("first"), fields.part("revised")
+_OBJECTS: dict[str, type[BaseModel]] = {
+    "entries": _Entry,
+    "setting": _Setting,
+    "question": _Asked,
+    "transfer": _Asked,
+    "key": _Key,
+    **dict.fromkeys(("first", "revised", "transfer_answer"), _Answer),
+}
+
+
+# -- what ties its parts together
+
+
+def _entry(found: _Entry, number: int) -> Entry:
+    transfer = None if found.transfer is None else _asked(found.transfer)
     entry = Entry(
-        sheet=fields.text("sheet", 200),
-        sheet_title=fields.text("sheet_title"),
-        sheet_hash=fields.text("sheet_hash", 64),
-        step=fields.whole("step", 1, 1_000),
-        step_title=fields.text("step_title"),
-        attempt=fields.whole("attempt", 1, 1_000),
-        setting=Setting(
-            model=setting.text("model", 500),
-            content_hash=setting.text("content_hash", 64),
-            start_token=None if start is None else setting.whole("start_token", 0, 10**9),
-            start_text=None if start is None else setting.text("start_text", 200),
-        ),
-        started=fields.time("started"),
-        question=_asked(fields.needed("question")),
-        first=None if first is None else _read_answer(first),
-        observation=fields.text("observation"),
-        explanation=fields.text("explanation"),
-        revised=None if revised is None else _read_answer(revised),
-        transfer=None if transfer is None else _asked(transfer),
-        transfer_answer=None if transfer_answer is None else _read_answer(transfer_answer),
-        skipped=fields.texts("skipped", len(STAGES)),
-        finished=None if finished is None else fields.time("finished"),
+        sheet=found.sheet,
+        sheet_title=found.sheet_title,
+        sheet_hash=found.sheet_hash,
+        step=found.step,
+        step_title=found.step_title,
+        attempt=found.attempt,
+        setting=Setting(**found.setting.model_dump()),
+        started=found.started,
+        question=_asked(found.question),
+        first=_answer(found.first),
+        observation=found.observation,
+        explanation=found.explanation,
+        revised=_answer(found.revised),
+        transfer=transfer,
+        transfer_answer=_answer(found.transfer_answer),
+        skipped=tuple(found.skipped),
+        finished=found.finished,
     )
-    setting.asked.add("start_text")
-    setting.finish()
-    if fields.words("verdicts") != entry.verdicts:
-        fields.fail("has a verdict that does not follow from its answer and key")
-    fields.finish()
-    _check_order(fields, entry)
+    for wrong in _wrong(entry, found.verdicts):
+        _fail(("entries", number), wrong)
     return entry
 
 
-def _check_order(fields: _Fields, entry: Entry) -> None:
-    """What was committed must have been committed in order."""
+def _asked(found: _Asked) -> AskedQuestion:
+    key = None
+    if found.key is not None:
+        key = Key(**found.key.model_dump() | {"accepted": tuple(found.key.accepted)})
+    return AskedQuestion(found.ask, found.kind, found.text, key)
+
+
+def _answer(found: _Answer | None) -> Answer | None:
+    return None if found is None else Answer(**found.model_dump())
+
+
+def _wrong(entry: Entry, verdicts: dict[str, str]) -> Iterable[str]:
+    """What does not follow: verdicts from answers and keys, and acts from those before."""
+    asked = [entry.question, *([entry.transfer] if entry.transfer else [])]
+    if any(each.kind not in kinds() for each in asked):
+        yield "asks a question of an unknown kind"
+    if any(each.key and each.key.graded and not each.key.accepted for each in asked):
+        yield "is graded without an answer"
+    if verdicts != entry.verdicts:
+        yield "has a verdict that does not follow from its answer and key"
     later = (entry.observation, entry.explanation, entry.revised, entry.transfer_answer)
     if entry.first is None and any(later):
-        fields.fail("goes on after a prediction that was never made")
-    for asked, answer in ((entry.question, entry.first), (entry.transfer, entry.transfer_answer)):
-        if answer is not None and (asked is None or asked.key is None):
-            fields.fail("has an answer without a key")
+        yield "goes on after a prediction that was never made"
+    for question, answer in (
+        (entry.question, entry.first),
+        (entry.transfer, entry.transfer_answer),
+    ):
+        if answer is not None and (question is None or question.key is None):
+            yield "has an answer without a key"
     if any(stage not in STAGES[:-1] for stage in entry.skipped):
-        fields.fail("skips a stage that does not exist")
+        yield "skips a stage that does not exist"
     if (entry.transfer is None) != (entry.transfer_answer is None):
-        fields.fail("has half a transfer")
+        yield "has half a transfer"
     if (entry.stage == DONE) != (entry.finished is not None):
-        fields.fail("is finished on one page and not on the other")
+        yield "is finished on one page and not on the other"
 
 
-def _asked(fields: _Fields) -> AskedQuestion:
-    key = fields.part("key")
-    asked = AskedQuestion(
-        ask=fields.text("ask"),
-        kind=fields.text("kind", 60),
-        text=fields.text("text"),
-        key=None if key is None else _read_key(key),
-    )
-    if asked.kind not in KINDS:
-        fields.fail("asks a question of an unknown kind")
-    fields.finish()
-    return asked
+# -- sentences
 
 
-def _read_key(fields: _Fields) -> Key:
-    key = Key(
-        accepted=fields.texts("accepted", 10_000),
-        text=fields.text("text"),
-        graded=fields.flag("graded"),
-        why=fields.text("why"),
-        score=fields.number("score"),
-        margin=fields.number("margin"),
-        figures=fields.words("figures"),
-    )
-    if key.graded and not key.accepted:
-        fields.fail("is graded without an answer")
-    fields.finish()
-    return key
+def _fail(place: tuple[int | str, ...], what: str) -> NoReturn:
+    raise HeadlabError(f"{_where(place)} {what}; use the file as headlab gave it.")
 
 
-def _read_answer(fields: _Fields) -> Answer:
-    answer = Answer(
-        value=fields.text("value", 200),
-        text=fields.text("text", 500),
-        sureness=fields.whole("sureness", SURENESS[0], SURENESS[-1]),
-        at=fields.time("at"),
-    )
-    fields.finish()
-    return answer
+def _where(place: tuple[int | str, ...]) -> str:
+    """The object that a place lies in, in words."""
+    words: list[str] = []
+    for part in place:
+        if isinstance(part, int) and not words:
+            words.append(f"entry {part + 1}")
+        elif part in _OBJECTS and part != "entries":
+            words.append(str(part))
+    return f"The record is damaged or was changed by hand: {', '.join(words) or 'record'}"
+
+
+def _sentence(found: Any) -> str:
+    """What a schema found, said of the object it was found in."""
+    place = [part for part in found["loc"] if isinstance(part, str)]
+    if found["type"] == "extra_forbidden":
+        return f"holds {place[-1][:40]!r}, which does not belong there"
+    if found["type"] == "missing":
+        return f"has no {place[-1]!r}"
+    schema: type[BaseModel] = _Record
+    name, wanted = "", None
+    for part in place:
+        if part in schema.model_fields:
+            name, wanted = part, schema.model_fields[part].description
+            schema = _OBJECTS.get(part, schema)
+    if name == "id" and found["type"] == "string_too_short":
+        return "has an empty id"
+    if name in _OBJECTS and found["loc"][-1] != "entries":
+        return "is no object"
+    return f"needs {wanted} as {name!r}"

@@ -5,125 +5,104 @@ a question is prepared (``questions.prepare``). The format is described in docs/
 """
 
 import hashlib
-import re
-import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from headlab import settings
 from headlab.errors import HeadlabError, unknown
 from headlab.exercises.format import Sheet
-from headlab.exercises.parser import Parser
+from headlab.exercises.guided import GuidedText, guided_texts
+from headlab.exercises.mistakes import FileMistakes
+from headlab.exercises.sheet_reader import SheetReader
+from headlab.exercises.toml_file import file_bytes, read_toml, written
+from headlab.places import app_folder
 
-FOLDER = Path(__file__).parents[2] / "prompts" / "sheets"
+FOLDER = app_folder() / "prompts" / "sheets"
 ENVIRONMENT = "HEADLAB_SHEETS"
-MAX_BYTES = 200_000  # bytes; far more than anyone writes by hand
-MAX_DOTS = 200  # in a line: names of thousands of parts keep a TOML parser busy for minutes
 
 
 @dataclass(frozen=True)
 class SheetList:
-    """The sheets offered, by name in order, and what was wrong with files that are none."""
+    """The sheets offered, by name in order, and what is wrong with files that are none.
+
+    ``mistakes`` has a sentence for each mistake, ``problems`` all that is to be said of a file.
+    """
 
     sheets: dict[str, Sheet]
-    problems: dict[str, str]
+    mistakes: dict[str, tuple[str, ...]]
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What is wrong with each file, by its name."""
+        return {name: str(FileMistakes(told)) for name, told in self.mistakes.items()}
 
     def __getitem__(self, name: str) -> Sheet:
         if name in self.sheets:
             return self.sheets[name]
-        if name in self.problems:
-            raise HeadlabError(self.problems[name])
+        if name in self.mistakes:
+            raise FileMistakes(self.mistakes[name])
         raise unknown("sheet", name, self.sheets)
 
 
 def sheets(folder: Path | None = None) -> SheetList:
     """All sheets of ``folder`` (default: prompts/sheets and the folder named by HEADLAB_SHEETS).
 
-    A bad file takes no other down: its sentence stands in ``problems`` under the file's name.
+    ``folder`` may be a single file. A bad file takes no other down: it is listed with its mistakes
+    under its name. A file is read again once it, or a guided text, was changed.
     """
     folders = [folder or FOLDER]
     own = settings.sheets() if folder is None else None
-    problems: dict[str, str] = {}
+    mistakes: dict[str, tuple[str, ...]] = {}
     if own:
         if own.is_dir():
             folders.append(own)
         else:
-            problems[ENVIRONMENT] = (
-                f"{ENVIRONMENT} names {own}, which is no folder: give it the folder of your sheets."
+            mistakes[ENVIRONMENT] = (
+                f"{ENVIRONMENT} names {own}, which is no folder: give it that of your sheets.",
             )
     found: dict[str, Sheet] = {}
-    for path in (path for place in folders for path in sorted(place.glob("*.toml"))):
-        try:
-            sheet = read_sheet(path)
-            if sheet.name in found:
-                raise HeadlabError(
-                    f"{path.name}: there is a sheet called {sheet.name!r} already: rename the file."
-                )
-        except HeadlabError as error:
-            problems[path.stem if path.stem not in found else str(path)] = str(error)
-        else:
+    for path in (path for place in folders for path in _files(place)):
+        sheet, told = _read_once(path, written(path), tuple(guided_texts().values()))
+        if sheet is not None and sheet.name in found:
+            told = (
+                f"{path.name}: there is a sheet called {sheet.name!r} already: rename the file.",
+            )
+        if told:
+            mistakes[path.stem if path.stem not in found else str(path)] = told
+        elif sheet is not None:
             found[sheet.name] = sheet
     ordered = sorted(found.values(), key=lambda sheet: (sheet.order, sheet.name))
-    return SheetList({sheet.name: sheet for sheet in ordered}, problems)
+    return SheetList({sheet.name: sheet for sheet in ordered}, mistakes)
+
+
+def _files(place: Path) -> list[Path]:
+    return [place] if place.is_file() else sorted(place.glob("*.toml"))
+
+
+@lru_cache(maxsize=256)
+def _read_once(
+    path: Path, written_at: int, guided: tuple[GuidedText, ...]
+) -> tuple[Sheet | None, tuple[str, ...]]:
+    """A file's sheet, or its mistakes; the other arguments say when it must be read again."""
+    try:
+        return read_sheet(path), ()
+    except FileMistakes as error:
+        return None, error.sentences
+    except HeadlabError as error:
+        return None, (str(error),)
 
 
 def read_sheet(source: Path | str | bytes, name: str = "sheet") -> Sheet:
     """A sheet from a file, or from TOML text (``name`` then says what to call it).
 
-    Raises HeadlabError: one sentence with file, line and remedy.
+    Raises HeadlabError: a sentence with file, line and remedy for each mistake.
     """
     if isinstance(source, Path):
-        return read_sheet(_file_bytes(source), source.stem)
-    file = f"{name}.toml"
+        return read_sheet(file_bytes(source), source.stem)
     raw = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
-    _check_size(len(raw), file)
-    try:
-        text = raw.decode("utf-8").replace("\r\n", "\n")
-        _check_dots(text, file)
-        data = tomllib.loads(text)
-        return Parser(name, text, data).sheet(hashlib.sha256(raw).hexdigest())
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise HeadlabError(
-            f"{file}, line {line}: this is not UTF-8 text: save the file as UTF-8."
-        ) from error
-    except HeadlabError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise HeadlabError(f"{file}{_toml_error(error)}") from error
-
-
-def _file_bytes(path: Path) -> bytes:
-    try:
-        _check_size(path.stat().st_size, path.name)
-        return path.read_bytes()
-    except OSError as error:
-        raise HeadlabError(f"{path} cannot be read ({error.strerror}): check the path.") from error
-
-
-def _check_size(size: int, file: str) -> None:
-    if size > MAX_BYTES:
-        raise HeadlabError(
-            f"{file} is {size:,} bytes long and a sheet may have {MAX_BYTES:,}: "
-            "split it into several sheets."
-        )
-
-
-def _check_dots(text: str, file: str) -> None:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.count(".") > MAX_DOTS:
-            raise HeadlabError(
-                f"{file}, line {number}: this line has more than {MAX_DOTS} dots: write fewer."
-            )
-
-
-def _toml_error(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return ": brackets are nested too deeply: a sheet needs no more than two levels."
-    words = re.sub(r"\s+", " ", str(error))
-    found = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", words)
-    what, place = (found[1], f", line {found[2]}, column {found[3]}") if found else (words, "")
-    return f"{place}: this is no TOML ({what}): check quotes and brackets."
+    text, data = read_toml(raw, f"{name}.toml")
+    return SheetReader(name, text, data).sheet(hashlib.sha256(raw).hexdigest())
 
 
 def template(name: str) -> str:

@@ -4,17 +4,12 @@
 one text over to another, ``attribute`` splits a logit difference into what each part wrote.
 """
 
-from headlab.interventions.attributing import Attribution, attribute
+from headlab.interventions.attributing import Attribution, SelfRepair, attribute
+from headlab.interventions.effects import Control, Intervention, Prediction, Sweep
 from headlab.interventions.patching import DIRECTIONS, METRICS, WHATS, Patching, patch
-from headlab.interventions.removing import (
-    Control,
-    Intervention,
-    Prediction,
-    Sweep,
-    ablate,
-    ablation_sweep,
-)
+from headlab.interventions.removing import ablate
 from headlab.interventions.replacing import MODES, Reference, mean_reference
+from headlab.interventions.sweeping import ablation_sweep
 
 __all__ = [
     "DIRECTIONS",
@@ -27,6 +22,7 @@ __all__ = [
     "Patching",
     "Prediction",
     "Reference",
+    "SelfRepair",
     "Sweep",
     "ablate",
     "ablation_sweep",

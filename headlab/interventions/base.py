@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from headlab.errors import HeadlabError, unknown
 from headlab.heads import Head
@@ -68,3 +69,23 @@ def checked_position(position: int, tokens: Sequence[int]) -> int:
             f"There is no position {position}: the text's {n} tokens stand at 0 to {n - 1}."
         )
     return position % n
+
+
+class _Made(Protocol):
+    """Something measured on a model under a start-token policy."""
+
+    @property
+    def model_name(self) -> str: ...
+    @property
+    def start_token(self) -> int | None: ...
+    @property
+    def start_text(self) -> str | None: ...
+
+
+def facts(made: _Made) -> dict[str, Any]:
+    """What stands on everything measured: the model and its start-token policy."""
+    return {
+        "model": made.model_name,
+        "start_token": made.start_token,
+        "start_text": made.start_text,
+    }

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 
 from headlab.errors import HeadlabError
-from headlab.interventions.base import OnText, Progress, checked_position, known, read
+from headlab.interventions.base import OnText, Progress, checked_position, facts, known, read
+from headlab.measuring.json_types import plain
 from headlab.models import editing
 from headlab.models.attention import check_changeable
 from headlab.models.editing import Edit, What
@@ -75,6 +77,38 @@ class Patching:
         if abs(source - run) < SAME:
             return np.full(self.patched.shape, np.nan)
         return self.change / (source - run)
+
+    @property
+    def axes(self) -> list[str]:
+        """What the dimensions of ``patched`` are."""
+        return ["layer"] + ["head"] * (self.what != "residual") + ["position"] * self.by_position
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every place with its metric and effect, where the answer moves most first."""
+        order = np.argsort(-np.abs(self.change), axis=None, kind="stable")
+        places = np.stack(np.unravel_index(order, self.patched.shape), axis=-1)
+        table = pd.DataFrame(places, columns=self.axes)
+        if self.by_position:
+            table["token"] = [self.clean_token_texts[place] for place in table["position"]]
+        table["patched"] = self.patched.ravel()[order]
+        table["effect"] = self.effect.ravel()[order]
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """The metric and the effect of every patch, in JSON types; NaN is None."""
+        return {
+            **facts(self),
+            "what": self.what,
+            "metric": self.metric,
+            "direction": self.direction,
+            "clean_metric": self.clean_metric,
+            "corrupt_metric": self.corrupt_metric,
+            "clean": self.clean,
+            "corrupt": self.corrupt,
+            "axes": self.axes,
+            "patched": plain(self.patched),
+            "effect": None if np.isnan(self.effect).all() else plain(self.effect),
+        }
 
 
 def patch(

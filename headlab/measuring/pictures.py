@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -53,6 +54,29 @@ class Pictures:
         return Pictures(cells, -(-self.side // by), self.pool * by, self.left)
 
 
+class Drawing:
+    """Pictures in the making, some heads of a layer at a time."""
+
+    def __init__(
+        self, shape: tuple[int, int], n: int, lens: bool = False, largest_side: int = MAX_SIDE
+    ) -> None:
+        self.pool = _pool_for(n, largest_side)
+        self.side = -(-n // self.pool)
+        self.cells = np.empty((*shape, self.side * (self.side + 1) // 2), dtype=np.uint8)
+        self.left = np.empty((*shape, n), dtype=np.float32) if lens else None
+
+    def add(self, layer: int, heads: slice, patterns: np.ndarray) -> None:
+        """Draw the patterns [head, query, key] of these heads; they are only read."""
+        if self.left is not None:
+            patterns, self.left[layer, heads] = without_first(patterns)
+            patterns = np.nan_to_num(patterns)
+        self.cells[layer, heads] = _triangle(quantised(pooled(patterns, self.pool)))
+
+    def pictures(self) -> Pictures:
+        """What has been drawn."""
+        return Pictures(self.cells, self.side, self.pool, self.left)
+
+
 def draw_pictures(
     model: LoadedModel,
     text: str,
@@ -63,24 +87,17 @@ def draw_pictures(
     """The pictures of every head on ``text``, made layer by layer in one forward pass.
 
     With ``lens`` rows are renormalised without the first token (:func:`without_first`). Raises
-    HeadlabError for a text that cannot be read.
+    HeadlabError for a text that cannot be read. Who wants scores too asks ``read_text`` for both.
     """
     tokens, _ = tokenise(model, text, resolve_start_token(model, start_token))
-    n = len(tokens)
-    by = _pool_for(n, largest_side)
-    side = -(-n // by)
-    cells = np.empty((model.n_layers, model.n_heads, side * (side + 1) // 2), dtype=np.uint8)
-    left = np.empty((model.n_layers, model.n_heads, n), dtype=np.float32) if lens else None
+    drawing = Drawing((model.n_layers, model.n_heads), len(tokens), lens, largest_side)
 
-    def read(layer, pattern, value):
-        shown = pattern[0].float().cpu().numpy()  # [head, query, key]
-        if left is not None:
-            shown, left[layer] = without_first(shown)
-            shown = np.nan_to_num(shown)
-        cells[layer] = _triangle(quantised(pooled(shown, by)))
+    def read(layer: int, heads: slice, pattern: Any) -> None:
+        drawing.add(layer, heads, pattern[0].float().cpu().numpy())
 
-    run(model.network, model.as_batch([tokens]), Tap(read=read, last_layer=model.n_layers - 1))
-    return Pictures(cells, side, by, left)
+    tap = Tap(read_heads=read, last_layer=model.n_layers - 1)
+    run(model.network, model.as_batch([tokens]), tap)
+    return drawing.pictures()
 
 
 def without_first(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from headlab.behaviours import Prompt, Spans, behaviours, get_behaviour
 from headlab.behaviours.base import positions
 from headlab.errors import HeadlabError
 from headlab.measuring.confidence import on_scale
+from headlab.measuring.pictures import Drawing, Pictures
 from headlab.measuring.scoring import Batch, token_codes
 from headlab.models.attention import Tap, run
 from headlab.models.loading import LoadedModel
@@ -85,7 +86,9 @@ class Reading:
     layer is scored. ``scores`` and ``chance`` map a behaviour to [layer, head], NaN where the text
     cannot test it; ``rows`` to the number of eligible query rows. On a text, targets that two
     behaviours share are left out (see each behaviour's ``text_targets``). ``shares`` (of
-    each shape) and ``entropy``, [layer, head], are what hints say in words.
+    each shape) and ``entropy``, [layer, head], are what hints say in words. Where they were asked
+    for, ``pictures`` and ``pictures_without_first`` (through the sink lens) are what is drawn of
+    every head, and ``values`` float32 [kept layer, head, key, d_head] the value vectors.
     """
 
     model_name: str
@@ -102,6 +105,9 @@ class Reading:
     shares: dict[str, np.ndarray] = field(repr=False)
     entropy: np.ndarray = field(repr=False)
     spans: Spans | None = None
+    pictures: Pictures | None = field(default=None, repr=False)
+    pictures_without_first: Pictures | None = field(default=None, repr=False)
+    values: np.ndarray | None = field(default=None, repr=False)
 
     @property
     def n_layers(self) -> int:
@@ -166,6 +172,8 @@ def read_text(
     start_token: StartToken = "model",
     entities: Sequence[tuple[str, str]] | None = None,
     spans: Spans | None = None,
+    pictures: bool = False,
+    values: bool = False,
 ) -> Reading:
     """Run ``text`` through ``model`` and score every head on every behaviour a text can show.
 
@@ -176,6 +184,10 @@ def read_text(
     entities : entity/attribute pairs as they stand in the text, which retrieval needs; the entity
         mentioned last is the one asked for, the query is the last token.
     spans : the same as token positions, start token counted (see ``marked_spans``).
+    pictures : whether every head's pictures are drawn too, plain and through the sink lens.
+    values : whether the value vectors of the kept layers are kept too.
+
+    All of it comes from one forward pass.
 
     Raises
     ------
@@ -190,27 +202,43 @@ def read_text(
     chosen = [behaviour for behaviour in behaviours().values() if not behaviour.needs_model]
     n, shape = len(tokens), (model.n_layers, model.n_heads)
     prompt = Prompt(tuple(tokens), tuple(token_texts), spans)
-    batch = Batch([prompt], chosen, on_text=True, model=model, extra=_shape_weights(n))
+    batch = Batch([prompt], chosen, on_text=True, model=model, extra=_shape_cells(n))
     patterns = np.zeros((len(kept), model.n_heads, n, n), dtype=np.float32)
+    drawings = [Drawing(shape, n, lens) for lens in (False, True) * pictures]
+    vectors: dict[int, np.ndarray] = {}
     scores = {b.name: np.full(shape, np.nan) for b in chosen}
     chance = {b.name: np.full(shape, np.nan) for b in chosen}
     shares = {key: np.full(shape, np.nan) for key in SHAPES}
     entropy = np.full(shape, np.nan)
 
     def read(layer, heads, pattern):
-        ours, theirs = batch.score_layer(layer, pattern)
+        ours, theirs, shaped = batch.score_layer(layer, pattern)
         for behaviour in chosen:
             scores[behaviour.name][layer, heads] = ours[behaviour.name][0]
             chance[behaviour.name][layer, heads] = theirs[behaviour.name][0]
         for key in SHAPES:
-            shares[key][layer, heads] = ours[_column(key)][0]
+            shares[key][layer, heads] = shaped[key][0]
         entropy[layer, heads] = batch.mean_entropy(pattern, HINT_FROM)[0]
+        if layer not in kept and not drawings:
+            return
+        exact = pattern[0].float().cpu().numpy()
         if layer in kept:
-            patterns[kept.index(layer), heads] = pattern[0].float().cpu().numpy()
+            patterns[kept.index(layer), heads] = exact
+        for drawing in drawings:
+            drawing.add(layer, heads, exact)
 
-    tap = Tap(read_heads=read, last_layer=model.n_layers - 1)
+    def read_value(layer, value):
+        if layer in kept:
+            vectors[layer] = value[0].float().cpu().numpy()
+
+    tap = Tap(
+        read_heads=read,
+        edit_value=read_value if values else None,
+        last_layer=model.n_layers - 1,
+    )
     run(model.network, model.as_batch([tokens]), tap)
     patterns.setflags(write=False)
+    plain, without_first = (drawing.pictures() for drawing in drawings) if pictures else (None,) * 2
     return Reading(
         model_name=model.name,
         start_token=start,
@@ -226,7 +254,37 @@ def read_text(
         shares=shares,
         entropy=entropy,
         spans=spans,
+        pictures=plain,
+        pictures_without_first=without_first,
+        values=np.stack([vectors[layer] for layer in kept]) if vectors else None,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class LayerOfText:
+    """One layer on one text: ``patterns`` [head, query, key], ``values`` [head, key, d_head]."""
+
+    patterns: np.ndarray = field(repr=False)
+    values: np.ndarray = field(repr=False)
+
+
+def read_layer(
+    model: LoadedModel, text: str, layer: int, start_token: StartToken = "model"
+) -> LayerOfText:
+    """The patterns and value vectors of one layer; nothing later is computed, nothing scored.
+
+    Errors as for :func:`read_text`.
+    """
+    tokens, _ = tokenise(model, text, resolve_start_token(model, start_token))
+    (layer,) = _checked_layers(model, [layer])
+    found: list[np.ndarray] = []
+
+    def read(at, pattern, value):
+        if at == layer:
+            found.extend(part[0].float().cpu().numpy() for part in (pattern, value))
+
+    run(model.network, model.as_batch([tokens]), Tap(read=read, last_layer=layer))
+    return LayerOfText(*found)
 
 
 def _checked_layers(model: LoadedModel, layers: Iterable[int] | None) -> tuple[int, ...]:
@@ -239,12 +297,8 @@ def _checked_layers(model: LoadedModel, layers: Iterable[int] | None) -> tuple[i
     return kept
 
 
-def _column(shape: str) -> str:
-    return f"shape {shape}"
-
-
-def _shape_weights(n: int) -> dict[str, np.ndarray]:
-    """Row-averaging weights [query, key] of the shares behind a hint, rows q >= 2."""
+def _shape_cells(n: int) -> dict[str, tuple[np.ndarray, float]]:
+    """Cells [query, key] of the shares behind a hint, rows q >= 2, and what weighs each row."""
     q, k = positions(n)
     first = np.broadcast_to(k == 0, (n, n))
     local = (k >= np.maximum(1, q - 4)) & (k <= q - 2)
@@ -255,9 +309,8 @@ def _shape_weights(n: int) -> dict[str, np.ndarray]:
         "local": local,
         "far": (k >= 1) & (k < q - 4),
     }
-    n_rows = max(n - HINT_FROM, 1)
-    rows = q >= HINT_FROM
-    return {_column(key): (mask & rows).astype(np.float32) / n_rows for key, mask in cells.items()}
+    rows, weight = q >= HINT_FROM, 1 / max(n - HINT_FROM, 1)
+    return {key: (mask & rows, weight) for key, mask in cells.items()}
 
 
 def find_spans(

@@ -5,18 +5,20 @@ Scores average over eligible query rows, the rows with at least one target. Wher
 score is NaN, "cannot be tested on this text", never 0.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from headlab.behaviours import Behaviour, Prompt, Spans, behaviours, get_behaviour
 from headlab.errors import HeadlabError
 from headlab.models import kernels, logit_lens
+from headlab.models.loading import LoadedModel
 
 ROW_SUM_TOLERANCE = 0.02
+MIN_CHANGE = 0.05  # of a score or a share of attention; what differs by less looks alike
 
 
 def token_codes(tokens: Sequence[int] | Sequence[str] | np.ndarray) -> np.ndarray:
@@ -42,11 +44,80 @@ class Measured:
         return Measured(*(np.concatenate(pair) for pair in pairs))
 
 
+Weighted = tuple[np.ndarray, float]  # cells [query, key] and the one weight of them all
+
+
+class LayerScores(NamedTuple):
+    """What one layer's pattern gives, each [prompt, head] by name.
+
+    ``score`` and ``chance`` by behaviour, NaN where a prompt cannot test it; ``extra`` the
+    weighted attention on the further cells that a batch was given.
+    """
+
+    score: dict[str, np.ndarray]
+    chance: dict[str, np.ndarray]
+    extra: dict[str, np.ndarray]
+
+
+class _Columns:
+    """Cells [prompt, query, key] to sum a pattern over, times one weight for each prompt.
+
+    The cells of all columns stand in one array, so that one product with a layer's patterns gives
+    every sum.
+    """
+
+    def __init__(self, n_prompts: int, n: int) -> None:
+        self._shape = (n_prompts, n, n)
+        self._place: dict[Hashable, int] = {}
+        self._cells: list[np.ndarray] = []
+        self._weights: list[np.ndarray] = []
+        self._tensors: tuple[Any, Any] | None = None
+
+    def add(self, name: Hashable, of_prompts: Iterable[Weighted | None]) -> None:
+        """A column: of each prompt its cells [query, key] and their weight."""
+        cells = np.zeros(self._shape, dtype=bool)
+        weights = np.zeros(len(cells), dtype=np.float32)
+        for index, of_prompt in enumerate(of_prompts):
+            if of_prompt is not None:
+                mine, weights[index] = of_prompt
+                cells[index, : len(mine), : len(mine)] = mine
+        self._place[name] = len(self._place)
+        self._cells.append(cells)
+        self._weights.append(weights)
+
+    def sums(self, pattern: Any) -> dict[Hashable, np.ndarray]:
+        """Of a layer's pattern, [prompt, head] by column."""
+        if not self._place:
+            return {}
+        if self._tensors is None:
+            cells, weights = np.stack(self._cells, -1), np.stack(self._weights, -1)
+            self._cells.clear()
+            self._tensors = (
+                kernels.as_tensor(cells, like=pattern),
+                kernels.as_tensor(weights, like=pattern),
+            )
+        sums = kernels.cell_sums(pattern, *self._tensors).cpu().numpy()
+        return {name: sums[..., index] for name, index in self._place.items()}
+
+
+@dataclass(frozen=True)
+class NamesRead:
+    """The residual stream after block 0 at every name of some prompts.
+
+    Tensors ``residual`` [name, d_model] and ``names`` [name], the token ids; ``means`` [prompt,
+    name] averages over a prompt's names, NaN for a prompt without any.
+    """
+
+    residual: Any
+    names: Any
+    means: np.ndarray
+
+
 class Batch:
     """Some prompts and behaviours, made ready to be scored layer by layer.
 
-    The cells of all target behaviours become the columns of one matrix, so that one product with
-    a layer's patterns scores every head on all of them.
+    ``extra`` are further cells [query, key] of one prompt by name, and their weight. Where prompts
+    have names, the tap of their pass needs the batch's ``edit_residual`` too.
     """
 
     def __init__(
@@ -55,125 +126,92 @@ class Batch:
         chosen: Sequence[Behaviour],
         *,
         on_text: bool = False,
-        model: Any = None,
-        extra: Mapping[str, np.ndarray] | None = None,
+        model: LoadedModel | None = None,
+        extra: Mapping[str, Weighted] | None = None,
     ) -> None:
         self.prompts, self.behaviours, self.model = prompts, chosen, model
-        self.n = max(len(prompt.tokens) for prompt in prompts)
         self.lengths = np.array([len(prompt.tokens) for prompt in prompts])
         self.rows = {b.name: np.zeros(len(prompts), dtype=int) for b in chosen}
+        self.names_read: NamesRead | None = None
         self._even_chance: dict[str, np.ndarray] = {}
-        self._names: list[str] = []
-        self._columns: list[np.ndarray] = []  # cells [prompt, query, key] and their weights
-        self._column_weights: list[np.ndarray] = []
+        self._columns = _Columns(len(prompts), int(self.lengths.max()))
+        self._extra = list(extra or {})
         for behaviour in chosen:
             if behaviour.targets is not None:
                 self._add_targets(behaviour, on_text)
             else:
                 assert behaviour.n_rows is not None
                 self.rows[behaviour.name] = np.array([behaviour.n_rows(p) for p in prompts])
-        for name, weights in (extra or {}).items():
-            self._add_column(name, [weights])
-        self._tensors: tuple[Any, Any] | None = None
+        for name, column in (extra or {}).items():
+            self._columns.add(("extra", name), [column])
 
     def _add_targets(self, behaviour: Behaviour, on_text: bool) -> None:
-        """Row-averaging weights [query, key] of one behaviour on each prompt, and its chance."""
+        """The cells of one behaviour on each prompt, and those of its chance or even chance."""
         find = behaviour.text_targets if on_text and behaviour.text_targets else behaviour.targets
         assert find is not None
-        weights: list[np.ndarray | None] = [None] * len(self.prompts)
-        own_chance: list[np.ndarray | None] = [None] * len(self.prompts)
+        targets: list[Weighted | None] = [None] * len(self.prompts)
+        chances: list[Weighted | None] = [None] * len(self.prompts)
         even = np.full(len(self.prompts), np.nan)
         for index, prompt in enumerate(self.prompts):
-            n = len(prompt.tokens)
             codes = token_codes(prompt.tokens)
             cells = find(codes, prompt.token_texts, prompt.spans)
-            rows = np.zeros(n, dtype=bool) if cells is None else cells.any(axis=-1)
-            if cells is None or not rows.any():
+            if cells is None or not cells.any():
                 continue
+            rows = cells.any(axis=-1)
             n_rows = int(rows.sum())
             self.rows[behaviour.name][index] = n_rows
-            weights[index] = cells / np.float32(n_rows)
-            even[index] = (cells.sum(-1) / np.arange(1, n + 1))[rows].mean()
-            if behaviour.chance_weights is not None:
-                own = behaviour.chance_weights(codes, prompt.token_texts, prompt.spans)
-                assert own is not None
-                own_chance[index] = own / n_rows
-        self._add_column(behaviour.name, weights)
-        if behaviour.chance_weights is None:
+            targets[index] = cells, 1 / n_rows
+            even[index] = (cells.sum(-1) / np.arange(1, len(cells) + 1))[rows].mean()
+            if behaviour.chance_cells is not None:
+                cells, weight = behaviour.chance_cells(codes, prompt.token_texts, prompt.spans)
+                chances[index] = cells, weight / n_rows
+        self._columns.add(("score", behaviour.name), targets)
+        if behaviour.chance_cells is None:
             self._even_chance[behaviour.name] = even
         else:
-            self._add_column(f"{behaviour.name} chance", own_chance)
+            self._columns.add(("chance", behaviour.name), chances)
 
-    def _add_column(self, name: str, weights: Sequence[np.ndarray | None]) -> None:
-        """Weights [query, key] of each prompt as cells and one number, which take less room."""
-        cells = np.zeros((len(self.prompts), self.n, self.n), dtype=bool)
-        values = np.zeros(len(self.prompts), dtype=np.float32)
-        for index, weight in enumerate(weights):
-            if weight is not None:
-                n = len(weight)
-                values[index] = weight.max()
-                cells[index, :n, :n] = weight > 0
-                even = (weight == weight.max()) | (weight == 0)
-                assert even.all(), f"the weights of {name} differ from cell to cell"
-        self._names.append(name)
-        self._columns.append(cells)
-        self._column_weights.append(values)
+    @property
+    def edit_residual(self) -> Callable[[int, Any], None] | None:
+        """For a tap: notes what the names of the prompts have become before block 1."""
+        return self._note_names if any(prompt.names for prompt in self.prompts) else None
 
-    def _sums(self, pattern: Any) -> dict[str, np.ndarray]:
-        """Weighted sums of a layer's pattern [prompt, head] by column."""
-        if not self._names:
-            return {}
-        if self._tensors is None:
-            cells, weights = np.stack(self._columns, -1), np.stack(self._column_weights, -1)
-            self._columns.clear()
-            self._tensors = (
-                kernels.as_tensor(cells, like=pattern),
-                kernels.as_tensor(weights, like=pattern),
-            )
-        sums = kernels.cell_sums(pattern, *self._tensors).cpu().numpy()
-        return {name: sums[..., index] for index, name in enumerate(self._names)}
-
-    @cached_property
-    def names_after_first_block(self) -> tuple[Any, Any, np.ndarray]:
-        """The residual stream after block 0 at every name of the prompts, and the names.
-
-        Tensors [name, d_model] and [name]; an array [prompt, name] that averages over a prompt's
-        names, NaN for a prompt without any.
-        """
+    def _note_names(self, layer: int, residual: Any) -> None:
+        if layer != 1:
+            return
+        assert self.model is not None
         prompt, place = (
             np.array([(i, k) for i, p in enumerate(self.prompts) for k in p.names], dtype=int)
             .reshape(-1, 2)
             .T
         )
         tokens = self.model.as_batch([p.tokens for p in self.prompts])
-        residual = logit_lens.after_first_block(self.model.network, tokens)
         mine = (prompt == np.arange(len(self.prompts))[:, None]).astype(float)
         with np.errstate(invalid="ignore"):
             means = mine / mine.sum(-1, keepdims=True)
-        return residual[prompt, place], tokens[prompt, place], means
+        self.names_read = NamesRead(residual[prompt, place], tokens[prompt, place], means)
 
-    def score_layer(
-        self, layer: int, pattern: Any, value: Any = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-        """Scores and chances [prompt, head] by behaviour of one layer's pattern (a tensor)."""
+    def score_layer(self, layer: int, pattern: Any, value: Any = None) -> LayerScores:
+        """Scores and chances of one layer's pattern, a tensor [prompt, head, query, key]."""
         run = LayerRun(self, layer, pattern, value)
-        score, chance = self._sums(pattern), {}
+        sums = self._columns.sums(pattern)
+        found = LayerScores({}, {}, {name: sums["extra", name] for name in self._extra})
         for behaviour in self.behaviours:
             name = behaviour.name
             if layer < behaviour.first_layer:
-                nothing = np.full((len(self.prompts), pattern.shape[1]), np.nan)
-                score[name], chance[name] = nothing, nothing
+                score = chance = np.full((len(self.prompts), pattern.shape[1]), np.nan)
             elif behaviour.measure is not None:
-                ours, theirs = behaviour.measure(run)
-                score[name], chance[name] = _as_array(ours), _as_array(theirs)
-            elif name in self._even_chance:
-                chance[name] = np.broadcast_to(self._even_chance[name][:, None], score[name].shape)
+                score, chance = map(_as_array, behaviour.measure(run))
             else:
-                chance[name] = score.pop(f"{name} chance")
+                score = sums["score", name]
+                if name in self._even_chance:
+                    chance = np.broadcast_to(self._even_chance[name][:, None], score.shape)
+                else:
+                    chance = sums["chance", name]
             untested = self.rows[name][:, None] == 0
-            score[name] = np.where(untested, np.nan, score[name])
-            chance[name] = np.where(untested, np.nan, chance[name])
-        return score, chance
+            found.score[name] = np.where(untested, np.nan, score)
+            found.chance[name] = np.where(untested, np.nan, chance)
+        return found
 
     def mean_entropy(self, pattern: Any, first_row: int) -> np.ndarray:
         """Mean normalised entropy of the rows from ``first_row`` on, [prompt, head]."""
@@ -221,9 +259,13 @@ class LayerRun:
     @cached_property
     def names_written(self) -> tuple[np.ndarray, np.ndarray]:
         """Shares of a prompt's names that a head writes, and writes against, [prompt, head]."""
-        residual, names, means = self.batch.names_after_first_block
-        found = logit_lens.names_written(self.model.network, self.layer, residual, names)
-        writes, against = (means @ hit.cpu().numpy().astype(float) for hit in found)
+        read = self.batch.names_read
+        if read is None:
+            assert self.batch.edit_residual is None, "the tap of this pass lacks edit_residual"
+            nothing = np.full((len(self.prompts), self.pattern.shape[1]), np.nan)
+            return nothing, nothing
+        found = logit_lens.names_written(self.model.network, self.layer, read.residual, read.names)
+        writes, against = (read.means @ hit.cpu().numpy().astype(float) for hit in found)
         return writes, against
 
     def as_tensor(self, array: np.ndarray) -> Any:
@@ -312,7 +354,7 @@ def score_patterns(
     batch = Batch(prompts, chosen)
     # layers and heads are alike here: [batch, layer x head, query, key]
     pattern = kernels.as_tensor(array.reshape(n_prompts, n_layers * n_heads, n, n))
-    scores, _ = batch.score_layer(0, pattern)
+    scores = batch.score_layer(0, pattern).score
     shape = (n_prompts, n_layers, n_heads)
     shaped = {b.name: scores[b.name].astype(float).reshape(shape) for b in chosen}
     return {name: score[0] if single else score for name, score in shaped.items()}

@@ -19,10 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import AttentionInterface
-from transformers.masking_utils import AttentionMaskInterface, eager_mask
 
 from headlab.errors import HeadlabError
+from headlab.models.hf import AttentionInterface, AttentionMaskInterface, eager_mask
 from headlab.models.kernels import blocks
 from headlab.models.weights import final_norm, head_values, layer_modules
 
@@ -48,10 +47,11 @@ class Tap:
     to them. It may return a pattern to use in place of the model's own, or None to leave it.
     ``read_heads(layer, heads, pattern)`` sees the same some heads at a time, ``heads`` a slice, and
     changes nothing: of a long text the pattern of a whole layer then never exists.
-    ``edit_value(layer, value)`` may return value vectors to use in their place, and
-    ``edit_output(layer, output)`` a replacement for the heads' outputs before W_O, [batch, head,
-    query, d_head]. ``edit_residual(layer, residual)`` may replace what goes into a block, [batch,
-    position, d_model], also by more rows than there were; the final norm counts as one block more.
+    ``edit_value(layer, value)`` sees the value vectors before the pattern and may return others to
+    use in their place, and ``edit_output(layer, output)`` a replacement for the heads' outputs
+    before W_O, [batch, head, query, d_head]. ``edit_residual(layer, residual)`` sees what goes into
+    a block, [batch, position, d_model], and may replace it, also by more rows than there were; the
+    final norm counts as one block more. Whoever only looks returns None.
     ``read_mlp(layer, output)`` sees what an MLP adds, in whatever shape the model has it.
     ``last_layer`` stops the pass once that layer has been read: nothing later is computed.
     """
@@ -257,16 +257,21 @@ def check_changeable(network: Any) -> None:
 
 def _read_afterwards(network: Any, tokens: torch.Tensor, tap: Tap) -> torch.Tensor:
     """A pass whose attention is shown when it is over; every layer's is held until then."""
-    if any((tap.edit_output, tap.edit_value, tap.edit_residual, tap.read_mlp)):
+    if tap.edit_output is not None or tap.read_mlp is not None:
         raise _cannot_change(network)
     output = network.base_model(
         input_ids=tokens, use_cache=False, output_attentions=True, output_hidden_states=True
     )
     for layer, pattern in enumerate(output.attentions):
-        if tap.read_heads is not None:
-            tap.read_heads(layer, slice(pattern.shape[1]), pattern)
-        value = head_values(network, layer, output.hidden_states[layer])
-        if tap.read is not None and tap.read(layer, pattern, value) is not None:
+        residual = output.hidden_states[layer]
+        value = head_values(network, layer, residual)
+        changes = [
+            tap.edit_residual and tap.edit_residual(layer, residual),
+            tap.edit_value and tap.edit_value(layer, value),
+            tap.read_heads and tap.read_heads(layer, slice(pattern.shape[1]), pattern),
+            tap.read and tap.read(layer, pattern, value),
+        ]
+        if any(change is not None for change in changes):
             raise _cannot_change(network)
         if layer == tap.last_layer:
             break

@@ -14,6 +14,7 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.models import logit_lens
 from headlab.models.attention import Tap, run
+from headlab.models.kernels import as_tensor
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import token_text
 from headlab.models.weights import has_weights, raised_and_lowered
@@ -107,10 +108,20 @@ def written_tokens(
 
     def read(layer, pattern, value):
         if layer == head.layer:
-            found.append(value[0, head.head, position])
+            found.append(value[0, head.head, position].float().cpu().numpy())
 
     run(model.network, model.as_batch([tokens]), Tap(read=read, last_layer=head.layer))
-    logits = logit_lens.written_logits(model.network, *head, found[0]).float().cpu().numpy()
+    return written_from(model, found[0], head, top)
+
+
+def written_from(model: LoadedModel, value: np.ndarray, head: Head, top: int = 10) -> Written:
+    """What the head writes if it reads nothing but this value vector [d_head], bias counted.
+
+    See :func:`written_tokens`, which runs the text to get the vector.
+    """
+    _check(model, head)
+    read = as_tensor(value).to(model.network.device, model.network.dtype)
+    logits = logit_lens.written_logits(model.network, *head, read).float().cpu().numpy()
     order = np.argsort(logits[: len(model.tokenizer)], kind="stable")
     lowered, raised = order[:top], order[::-1][:top]
     return Written(*(_named(model, ids, logits) for ids in (raised, lowered)))

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from headlab.errors import HeadlabError, unknown
 from headlab.models.attention import READ_AFTERWARDS, TAPPED, implementation
 from headlab.models.catalogue import CATALOGUE, check_offered, is_public
+from headlab.models.hf import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from headlab.models.hub import find_model, is_hub_name, weight_files
 from headlab.models.memory import check_memory, free_memory, needed_memory
-
-transformers_logging.disable_progress_bar()
+from headlab.models.quiet import quiet_transformers
 
 MAX_SHOWN_LENGTH = 200  # characters of a name that an error repeats
 _PICKLED = (
@@ -237,21 +235,20 @@ def _network(name: str, folder: Path, device: torch.device, dtype: str, pickled:
     if find_model(name) == folder:
         again = f"download it again (`python -m headlab models --download {name}`)"
     chosen = _dtype(dtype, device, config)
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
     try:
         check_memory(name, needed_memory(config, chosen), free_memory(device))
-        network, report = AutoModelForCausalLM.from_pretrained(
-            folder,
-            config=config,
-            dtype=chosen,
-            attn_implementation=implementation(config.model_type),
-            use_safetensors=not pickled,
-            weights_only=True,  # a pickle may hold numbers and nothing that runs
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        with quiet_transformers():
+            network, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                config=config,
+                dtype=chosen,
+                attn_implementation=implementation(config.model_type),
+                use_safetensors=not pickled,
+                weights_only=True,  # a pickle may hold numbers and nothing that runs
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
     except HeadlabError:
         raise
     except (MemoryError, torch.OutOfMemoryError) as error:
@@ -269,8 +266,6 @@ def _network(name: str, folder: Path, device: torch.device, dtype: str, pickled:
             f"The weights in {folder} cannot be read (damaged, incomplete or of another shape "
             f"than config.json says): {again}."
         ) from error
-    finally:
-        transformers_logging.set_verbosity(verbosity)
     if report["missing_keys"] or report["mismatched_keys"]:
         absent = sorted(report["missing_keys"]) + [str(key) for key in report["mismatched_keys"]]
         raise HeadlabError(

@@ -4,15 +4,12 @@ A head that attends to a position with value vector v writes v W_O into the resi
 that does to the logits is seen through the final norm and the unembedding.
 """
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from headlab.models.attention import Tap, listening
 from headlab.models.weights import (
-    block,
     embedding,
     final_norm,
     final_norm_weight,
@@ -23,35 +20,6 @@ from headlab.models.weights import (
 
 NAMES_AMONG = 5  # a name is written if it is among so many first tokens of the vocabulary
 FIRST_COLUMNS, COLUMNS = 128, 8192  # tokens of the vocabulary looked at together
-
-
-class _Stop(Exception):
-    """The first block has been left."""
-
-
-@torch.inference_mode()
-def after_first_block(network: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """The residual stream after block 0, [batch, position, d_model]; nothing later is computed.
-
-    For networks of two layers or more.
-    """
-    kept = []
-    mine = threading.get_ident()
-
-    def keep(module, arguments, options):
-        if threading.get_ident() == mine:  # others may be running the same network
-            kept.append(arguments[0] if arguments else options["hidden_states"])
-            raise _Stop
-
-    hook = block(network, 1).register_forward_pre_hook(keep, with_kwargs=True)
-    try:
-        with listening(Tap()):  # whoever asks may be listening to a pass of their own
-            network.base_model(input_ids=tokens, use_cache=False)
-    except _Stop:
-        pass
-    finally:
-        hook.remove()
-    return kept[0]
 
 
 @torch.inference_mode()

@@ -1,16 +1,15 @@
 """How much memory a model needs and how much is free, asked before it is loaded."""
 
 import copy
-import ctypes
-import os
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
-from transformers import AutoModelForCausalLM
 
 from headlab.errors import HeadlabError
 from headlab.models.catalogue import gigabytes
+from headlab.models.hf import AutoModelForCausalLM
 
 _CGROUP = Path("/sys/fs/cgroup")
 
@@ -41,31 +40,9 @@ def check_memory(name: str, needed: int, free: int | None) -> None:
 
 def _free_on_machine() -> int | None:
     try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    if os.name == "nt":
-        return _free_on_windows()
-    try:  # macOS tells what is built in, not what is free
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
+        return int(psutil.virtual_memory().available)
+    except (psutil.Error, OSError, RuntimeError):
         return None
-
-
-def _free_on_windows() -> int | None:
-    class Status(ctypes.Structure):
-        """MEMORYSTATUSEX of the Windows API."""
-
-        _fields_ = [("length", ctypes.c_ulong), ("load", ctypes.c_ulong)] + [
-            (name, ctypes.c_ulonglong)
-            for name in ("total", "free", "pages", "pages_free", "virtual", "virtual_free", "more")
-        ]
-
-    status = Status(length=ctypes.sizeof(Status))
-    found = ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status))  # type: ignore[attr-defined]
-    return int(status.free) if found else None
 
 
 def _free_in_container(folder: Path = _CGROUP) -> int | None:
@@ -82,9 +59,6 @@ def _free_in_container(folder: Path = _CGROUP) -> int | None:
 def used_memory() -> int | None:
     """Bytes that this process holds, or None where the system does not say."""
     try:
-        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None
+        return int(psutil.Process().memory_info().rss)
+    except (psutil.Error, OSError, RuntimeError):
+        return None

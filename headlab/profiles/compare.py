@@ -5,7 +5,9 @@ grew out of the other (fine-tuning, checkpoints), which the profiles themselves 
 roles are compared: shares of heads by relative depth, and the strongest heads of each behaviour.
 """
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,15 +20,17 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.measuring import confidence
 from headlab.measuring.confidence import UNCLASSIFIED
+from headlab.measuring.json_types import records
 from headlab.measuring.reading import Reading
+from headlab.measuring.scoring import MIN_CHANGE
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import find_in_text
 from headlab.profiles.profile import Profile
 
 SCHEMA = "headlab.comparison/1"
 SEED = 0
-MIN_CHANGE = 0.05  # as in exercises: pictures that differ by less look alike
 N_SHUFFLES = 1_000
+MIN_ORDERS = 20  # of the heads: with fewer, chance meets the right one in more than 5 %
 UP, DOWN, SAME, OPEN, UNMEASURED = "up", "down", "same", "cannot tell", "not measured"
 THIRDS = ("first third", "middle third", "last third")
 
@@ -213,7 +217,7 @@ class ProfileComparison:
             "cautions": list(self.cautions),
             "left_out": list(self.left_out),
             "no_interval": {name: c.why for name, c in self.changes.items() if c.why},
-            **{name: _records(table) for name, table in tables.items()},
+            **{name: records(table) for name, table in tables.items()},
         }
 
 
@@ -279,6 +283,8 @@ def _obstacles(before: Profile, after: Profile) -> tuple[tuple[str, ...], tuple[
         by_role.append(
             f"{one} and {two} have the same shape, but a head of one is no more like the head of "
             "the same number in the other than like its neighbours: they were trained apart."
+            if _n_orders(before) >= MIN_ORDERS
+            else f"{one} and {two} have too few heads to tell whether one grew out of the other."
         )
     return tuple(by_role), tuple(cautions)
 
@@ -288,7 +294,9 @@ def share_lineage(before: Profile, after: Profile) -> bool:
     the other.
 
     The correlation of both models' scores, less each layer's mean, must be positive and exceed that
-    under every one of 1,000 seeded shuffles of the heads within their layers.
+    under every one of 1,000 seeded shuffles of the heads within their layers. Where a layer has one
+    head, heads are shuffled over the layers. Fewer than 20 orders of the heads would be met by
+    chance, so then only equal scores are taken for a lineage.
     """
     names = [
         name
@@ -299,11 +307,13 @@ def share_lineage(before: Profile, after: Profile) -> bool:
     ]
     if not names:
         return False
+    if _n_orders(before) < MIN_ORDERS:
+        return all(np.array_equal(before.score[name], after.score[name]) for name in names)
     ours, theirs = (
         (scores - scores.mean(axis=2, keepdims=True)).astype(np.float32)
-        for scores in (np.stack([p.score[name] for name in names]) for p in (before, after))
+        for scores in (_among_neighbours(p, names) for p in (before, after))
     )
-    n_layers, n_heads = before.n_layers, before.n_heads
+    n_layers, n_heads = ours.shape[1:]
     # [behaviour, layer, head] of one against every head of the other: [layer, head, other head]
     alike = np.einsum("bli,blj->lij", ours, theirs)
     rng = np.random.default_rng(SEED)
@@ -312,6 +322,19 @@ def share_lineage(before: Profile, after: Profile) -> bool:
     shuffled = alike[layers, heads, order].sum(axis=(1, 2))
     same = np.trace(alike, axis1=1, axis2=2).sum()
     return bool(same > 0 and (shuffled <= same * (1 + 1e-6)).all())
+
+
+def _among_neighbours(profile: Profile, names: Sequence[str]) -> np.ndarray:
+    """Scores [behaviour, group, head] of heads that may be taken for one another."""
+    scores = np.stack([profile.score[name] for name in names])
+    return scores.swapaxes(1, 2) if profile.n_heads == 1 else scores
+
+
+def _n_orders(profile: Profile) -> int:
+    """In how many orders the heads could stand among their neighbours."""
+    if profile.n_heads == 1:
+        return math.factorial(profile.n_layers)
+    return math.factorial(profile.n_heads) ** profile.n_layers
 
 
 def _left_out(before: Profile, after: Profile) -> list[str]:
@@ -560,11 +583,3 @@ def _facts(profile: Profile) -> dict[str, Any]:
         "n_layers": profile.n_layers,
         "n_heads": profile.n_heads,
     }
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = table.astype(object).where(table.notna(), None)
-    return [
-        {k: v.item() if isinstance(v, np.generic) else v for k, v in row.items()}
-        for row in plain.to_dict("records")
-    ]

@@ -140,13 +140,14 @@ def _measure_probe(
         batch = Batch([prompts[index] for index in indices], chosen, model=model)
 
         def read(layer, pattern, value, batch=batch, indices=indices):
-            scores, chances = batch.score_layer(layer, pattern, value)
+            scores, chances, _ = batch.score_layer(layer, pattern, value)
             for behaviour in chosen:
                 score[behaviour.name][indices, layer] = scores[behaviour.name]
                 chance[behaviour.name][indices, layer] = chances[behaviour.name]
 
         tokens = model.as_batch([prompt.tokens for prompt in batch.prompts])
-        run(model.network, tokens, Tap(read=read, last_layer=model.n_layers - 1))
+        tap = Tap(read=read, edit_residual=batch.edit_residual, last_layer=model.n_layers - 1)
+        run(model.network, tokens, tap)
         for behaviour in chosen:
             rows[behaviour.name][indices] = batch.rows[behaviour.name]
         if did is not None:

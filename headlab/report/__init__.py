@@ -13,8 +13,8 @@ from headlab.report.document import (
     read_notes,
     read_record,
     read_report,
-    report_date,
 )
+from headlab.report.inputs import ReportInput, report_date
 from headlab.report.sections import SECTIONS, Given
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "SECTIONS",
     "Given",
     "Report",
+    "ReportInput",
     "make_report",
     "open_report",
     "read_notes",

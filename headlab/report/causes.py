@@ -108,9 +108,8 @@ def every_head(reading: Reading, sweep: Sweep | None) -> dict[str, Any] | None:
     same = _place(sweep) == _place(reading) and sweep.texts == (reading.text,)
     if not same or sweep.effect.shape != shape:
         raise HeadlabError(OTHER_TEXT)
-    order = np.argsort(-np.abs(sweep.effect), axis=None, kind="stable")[:STRONGEST]  # NaN is last
     reach = number(np.nanmax(np.abs(sweep.effect), initial=0)) or 0.0
-    best = [Head(*map(int, np.unravel_index(i, shape))) for i in order]
+    best = sweep.to_frame().head(STRONGEST).dropna()
     return {
         "mode": sweep.mode,
         "replaced_by": sweep.replaced_by,
@@ -119,7 +118,7 @@ def every_head(reading: Reading, sweep: Sweep | None) -> dict[str, Any] | None:
         "before": number(sweep.before),
         "effect": numbers(sweep.effect),
         "scale": [-reach, reach],
-        "strongest": [str(head) for head in best if np.isfinite(sweep.effect[head])],
+        "strongest": best["head"].tolist(),
     }
 
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from headlab.errors import HeadlabError
-from headlab.profiles.compare import MIN_CHANGE, ProfileComparison
+from headlab.measuring.scoring import MIN_CHANGE
+from headlab.profiles.compare import ProfileComparison
 from headlab.profiles.profile import Profile
 from headlab.report.numbers import DIGITS
 

@@ -5,7 +5,6 @@ The HTML is drawn from these data and from nothing else, so it cannot show anoth
 
 import base64
 import platform
-import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -19,15 +18,14 @@ from headlab.behaviours import get_behaviour
 from headlab.errors import HeadlabError
 from headlab.evidence.ladder import Removals
 from headlab.evidence.published import marks
-from headlab.exercises import Record
 from headlab.heads import Head
-from headlab.interventions import Intervention, Sweep
 from headlab.measuring.pictures import pooled
 from headlab.measuring.reading import ACTIVE, MIN_ROWS, TOO_LITTLE, Reading, strongest_pairs
-from headlab.profiles.compare import ProfileComparison
 from headlab.profiles.profile import Profile
-from headlab.report.causes import REPORTED, check_removals, every_head, ladder, removed_heads
+from headlab.report.again import command, is_enough
+from headlab.report.causes import check_removals, every_head, ladder, removed_heads
 from headlab.report.compared import compared
+from headlab.report.inputs import ReportInput, report_date
 from headlab.report.numbers import mean_known, number, numbers
 
 SCHEMA = "headlab.report/1"
@@ -39,46 +37,27 @@ PAIRS = 5
 PACKAGES = ("numpy", "torch", "transformers", "jinja2", "markdown-it-py")
 
 
-def report_data(
-    reading: Reading | None,
-    profile: Profile,
-    *,
-    sections: Sequence[str],
-    date: str,
-    model: str,
-    second: str,
-    interventions: Sequence[Intervention],
-    sweep: Sweep | None,
-    removals: Sequence[Removals],
-    comparison: ProfileComparison | None,
-    record: Record | None,
-    shown: Sequence[str] | None,
-    heads: Iterable[Head] | None,
-    entities: Sequence[tuple[str, str]],
-    title: str,
-    name: str,
-    course: str,
-    notes: str,
-) -> dict[str, Any]:
+def report_data(given: ReportInput) -> dict[str, Any]:
     """The data of a report; see :func:`headlab.report.make_report`."""
+    reading, profile, sections = given.reading, given.profile, given.chosen_sections()
     if reading is not None:
         _check_match(reading, profile)
-    check_removals(profile, removals)
-    side_by_side = compared(profile, comparison, second)
+    check_removals(profile, given.removals)
+    side_by_side = compared(profile, given.comparison, given.second)
     profile = Profile.from_dict(replace(profile, prompt_scores={}).to_dict())
-    wanted = {get_behaviour(name).name for name in shown or profile.behaviours}
+    wanted = {get_behaviour(name).name for name in given.behaviours or profile.behaviours}
     names = [name for name in profile.behaviours if name in wanted]
     data: dict[str, Any] = {
         "schema": SCHEMA,
-        "title": _line("title", title) or _usual_title(reading, profile, side_by_side),
-        "name": _line("name", name),
-        "course": _line("course", course),
-        "date": date,
-        "sections": list(sections),
+        "title": _line("title", given.title) or _usual_title(reading, profile, side_by_side),
+        "name": _line("name", given.name),
+        "course": _line("course", given.course),
+        "date": report_date(given.date),
+        "sections": sections,
         "behaviours": names,
         "model": {
             "name": profile.model_name if reading is None else reading.model_name,
-            "asked_for": model,
+            "asked_for": given.model or (reading or profile).model_name,
             "is_sandbox": profile.model_name == "mini",
             "content_hash": profile.content_hash,
             "n_layers": profile.n_layers,
@@ -87,85 +66,46 @@ def report_data(
         },
         "start_token": profile.start_token,
         "start_text": profile.start_text if reading is None else reading.start_text,
-        "entities": [list(pair) for pair in entities],
+        "entities": [list(pair) for pair in given.entities],
         "versions": _versions(),
         "statistics": _statistics(profile),
         "heads": _heads(profile),
         "profile": profile.to_dict(),
-        "notes": _checked("notes", notes, MAX_NOTES) if "notes" in sections else "",
-        "record": record.to_dict() if record and "record" in sections else None,
+        "notes": _checked("notes", given.notes, MAX_NOTES) if "notes" in sections else "",
+        "record": given.record.to_dict() if given.record and "record" in sections else None,
         "comparison": side_by_side if "comparison" in sections else None,
         **_NO_TEXT,
     }
     if reading is not None:
-        chosen = _cards_for(profile, names, heads)
+        chosen = _cards_for(profile, names, given.heads)
         data |= {
             **_text(reading),
             "summary": _summary(reading, profile, names),
             "layers": [_layer(reading, profile, names, i) for i in range(profile.n_layers)],
-            "cards": [_card(reading, profile, names, head, removals) for head in chosen],
+            "cards": [_card(reading, profile, names, head, given.removals) for head in chosen],
             "reading": _reading(reading),
             "patterns": _patterns(reading),
         }
     if "interventions" in sections and reading is not None:
-        data["interventions"] = removed_heads(reading, interventions)
-        data["sweep"] = every_head(reading, sweep)
-    return data | {"command": command(data), "again": _is_usual(data) and not removals}
+        data["interventions"] = removed_heads(reading, given.interventions)
+        data["sweep"] = every_head(reading, given.sweep)
+    return data | {"command": command(data), "again": is_enough(data) and not given.removals}
 
 
 _NO_TEXT: dict[str, Any] = {
-    **{"text": "", "n_tokens": 0, "tokens": [], "token_texts": [], "spans": None},
-    **{"summary": None, "layers": [], "cards": [], "reading": None, "patterns": None},
-    **{"interventions": [], "sweep": None},
+    "text": "",
+    "n_tokens": 0,
+    "tokens": [],
+    "token_texts": [],
+    "spans": None,
+    "summary": None,
+    "layers": [],
+    "cards": [],
+    "reading": None,
+    "patterns": None,
+    "interventions": [],
+    "sweep": None,
 }
-
-
-def command(data: dict[str, Any]) -> str:
-    """The command that makes a report again from the same model; it says what differs from usual.
-
-    Notes and record are read from the report itself, as ``report.html``.
-    """
-    words = ["python", "-m", "headlab"]
-    flags = ["--no-start-token"] if data["start_token"] is None else []
-    against = data["comparison"]
-    if data["reading"] is None and against is not None:
-        sides = [data["model"]["asked_for"], against["asked_for"]]
-        given = [("date", data["date"]), ("out", "again.html")]
-        return shlex.join([*words, "compare", *flags, *_options(given), "--", *sides])
-    given = [("model", data["model"]["asked_for"]), ("text", data["text"])]
-    given += [("entity", f"{entity}={attribute}") for entity, attribute in data["entities"]]
-    if set(data["behaviours"]) != set(data["profile"]["score"]):
-        given += [("behaviour", name) for name in data["behaviours"]]
-    given += [("head", card["head"]) for card in data["cards"]]
-    for removed in data["interventions"]:
-        given += [("remove", head) for head in removed["heads"]]
-        expected = removed["expected"][0]["text"]
-        given += [("watch", w["text"]) for w in removed["watched"] if w["text"] != expected]
-    flags += ["--every"] if data["sweep"] else []
-    given += [("compare", against["asked_for"])] if against else []
-    given += [("sections", name) for name in data["sections"]]
-    given += [(part, data[part]) for part in ("title", "name", "course") if data[part]]
-    given += [(part, "report.html") for part in ("notes", "record") if data[part]]
-    given += [("date", data["date"]), ("out", "again.html")]
-    return shlex.join([*words, "report", *flags, *_options(given)])
-
-
-def _options(given: Sequence[tuple[str, str]]) -> list[str]:
-    return [f"--{option}={value}" for option, value in given]
-
-
-def _is_usual(data: dict[str, Any]) -> bool:
-    """Whether a command takes all of it: heads removed and models compared as it does that."""
-    ways = [[way["mode"] for way in each["ways"]] for each in data["interventions"]]
-    sweep = data["sweep"] or {"mode": "mean", "metric": "loss"}
-    by_compare = data["reading"] is None and any(data[part] for part in ("name", "course", "notes"))
-    comparison, ours = data["comparison"], data["model"]["content_hash"]
-    return (
-        ways in ([], [list(REPORTED)])
-        and (sweep["mode"], sweep["metric"]) == ("mean", "loss")
-        and (comparison is None or comparison["before"]["content_hash"] == ours)
-        and not by_compare
-    )
 
 
 def unpack_patterns(packed: dict[str, Any]) -> np.ndarray:

@@ -5,10 +5,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from datetime import date as Date
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -20,19 +18,17 @@ from markupsafe import Markup
 
 from headlab.behaviours import get_behaviour
 from headlab.errors import HeadlabError
-from headlab.evidence.ladder import Removals
 from headlab.evidence.references import get_reference
-from headlab.exercises import Record, parse_record
+from headlab.exercises import Record, parse_record, record_from_dict
 from headlab.exercises.board import harmless
 from headlab.heads import Head
-from headlab.interventions import Intervention, Sweep
 from headlab.measuring.reading import Reading
-from headlab.profiles.compare import ProfileComparison
 from headlab.profiles.profile import Profile
 from headlab.report import drawing
 from headlab.report.contents import SCHEMA, report_data, unpack_patterns
+from headlab.report.inputs import ReportInput
 from headlab.report.notes import notes_html
-from headlab.report.sections import SECTIONS, Given, chosen_sections
+from headlab.report.sections import SECTIONS
 
 MAX_FILE = 30_000_000  # bytes of a report that is read back
 CANNOT = "cannot be tested here"
@@ -72,7 +68,7 @@ class Report:
     def record(self) -> Record | None:
         """The learner's record, if the report holds one."""
         record = self.data["record"]
-        return None if record is None else parse_record(json.dumps(record))
+        return None if record is None else record_from_dict(record)
 
     def to_json(self) -> str:
         """The data as JSON that no HTML parser and no terminal takes for anything else."""
@@ -127,43 +123,25 @@ class Report:
             ) from error
 
 
-def make_report(
-    reading: Reading | None,
-    profile: Profile,
-    *,
-    interventions: Sequence[Intervention] = (),
-    sweep: Sweep | None = None,
-    removals: Sequence[Removals] = (),
-    comparison: ProfileComparison | None = None,
-    record: Record | None = None,
-    sections: Sequence[str] | None = None,
-    behaviours: Sequence[str] | None = None,
-    heads: Iterable[Head] | None = None,
-    entities: Sequence[tuple[str, str]] = (),
-    title: str = "",
-    name: str = "",
-    course: str = "",
-    notes: str = "",
-    date: str = "",
-    model: str = "",
-    second: str = "",
-) -> Report:
+def make_report(reading: Reading | None, profile: Profile, **options: Any) -> Report:
     """A report on one text and one model, or, without a text, on a comparison of two.
 
     Parameters
     ----------
     reading : the text, read with the patterns of every layer kept; None for no text.
     profile : the profile of the same model and start-token policy.
+    **options : the other fields of :class:`ReportInput`, all of which may be left out:
     interventions : what ``ablate`` found on the same text; the ``report`` command makes two, with
         the mean and with zero in place of the heads.
     sweep : what ``ablation_sweep`` found on the same text; shown on passports too.
-    removals : what rungs 4 and 5 of the evidence ladders on the passports are held against.
+    removals : what rungs 4 and 5 of the evidence ladders on the passports are compared with.
     comparison : what ``compare_profiles`` found, one of its two profiles being this one.
     record : the learner's own predictions, observations, explanations and revisions.
     sections : names of ``SECTIONS`` (default: all that have something in them).
     behaviours : those whose maps are shown (default: all of the profile).
     heads : those that get a passport (default: the first of each behaviour shown).
     entities : the entity/attribute pairs that the text was read with.
+    title, name, course : of the report, of who hands it in, and for what; a line each.
     notes : Markdown; markup in it is shown as text.
     date : YYYY-MM-DD (default: SOURCE_DATE_EPOCH, else today, UTC).
     model, second : what the model, and that it is compared with, were asked for as, for the
@@ -171,36 +149,7 @@ def make_report(
 
     The same inputs give the same bytes. Raises HeadlabError for what a report cannot hold.
     """
-    given = Given(
-        record,
-        notes,
-        has_text=reading is not None,
-        removes=bool(interventions) or sweep is not None,
-        compares=comparison is not None,
-    )
-    if reading is None and comparison is None:
-        raise HeadlabError("There is nothing to report on: give a reading, or a comparison.")
-    sections = chosen_sections(sections, given)
-    data = report_data(
-        reading,
-        profile,
-        sections=sections,
-        date=report_date(date),
-        model=model or (reading or profile).model_name,
-        second=second,
-        interventions=interventions,
-        sweep=sweep,
-        removals=removals,
-        comparison=comparison,
-        record=record,
-        shown=behaviours,
-        heads=heads,
-        entities=entities,
-        title=title,
-        name=name,
-        course=course,
-        notes=notes,
-    )
+    data = report_data(ReportInput(reading, profile, **options))
     return Report(json.loads(json.dumps(data, allow_nan=False)))  # what a file would give back
 
 
@@ -242,7 +191,7 @@ def read_record(content: str | bytes) -> Record:
     record = read_report(content).data.get("record")
     if record is None:
         raise HeadlabError("The report holds no learning record: choose one that does.")
-    return parse_record(json.dumps(record))
+    return record_from_dict(record)
 
 
 def read_notes(content: bytes) -> str:
@@ -266,20 +215,6 @@ def _why(error: Exception) -> str:
 
 def _no_number(name: str) -> float:
     raise ValueError(name)
-
-
-def report_date(given: str = "") -> str:
-    """The date given, that of SOURCE_DATE_EPOCH, or today's."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    try:
-        if given:
-            return Date.fromisoformat(given).isoformat()
-        if epoch:
-            return datetime.fromtimestamp(int(epoch), UTC).date().isoformat()
-    except (ValueError, OverflowError, OSError) as error:
-        what = repr(given) if given else f"SOURCE_DATE_EPOCH={epoch!r}"
-        raise HeadlabError(f"{what[:60]} is no date: write YYYY-MM-DD, or seconds.") from error
-    return datetime.now(UTC).date().isoformat()
 
 
 # -- drawing

@@ -1,6 +1,7 @@
 """The class page: many records at once, sound ones counted and the others named."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -52,6 +53,14 @@ def test_answers_of_a_class_against_what_was_measured(prepared):
     misses = test.main.dataframe[0].value
     assert list(misses["learners"]) == [2]
     assert list(misses["answer"]) == [prepared[0].option(wrong).text]
+
+
+def test_two_names_in_one_record_are_told(prepared):
+    anna = record_of(prepared, "Anna", prepared[0].key.accepted[0])
+    files = [(f"{i}.json", replace(anna, name=n).to_json()) for i, n in enumerate(("Anna", "Ben"))]
+    test = class_page([(name, content.encode()) for name, content in files])
+    assert "**2** records read, 0 repeated" in said(test)
+    assert "bears several names" in test.main.warning[0].value
 
 
 def test_bad_records_are_listed_with_the_reason_and_left_out(prepared):

@@ -1,6 +1,7 @@
 """Pages open by their own address, show what the engine measures, and survive bad input."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from headlab import load_model, profile_model, read_text
+from headlab.exercises import guided, sheets
 from headlab.exercises.guided import guided_texts
 from headlab.profiles.profiling import kept_profile
 from headlab.ui.services.start_page import _begun
@@ -43,6 +45,16 @@ def test_every_guided_text_opens(name):
     test = opened("pages/Layers.py", text=name)
     assert not test.exception and not test.error
     assert test.selectbox(key="text_name").value == name
+
+
+def test_a_text_with_a_mistake_stops_nothing(monkeypatch, tmp_path):
+    folder = shutil.copytree(guided.FOLDER, tmp_path / "texts")
+    (folder / "kaputt.toml").write_text('order = 7\ntitel = "T"\ntext = "x"\nlook = "y"\n')
+    monkeypatch.setattr(guided, "FOLDER", folder)
+    assert not opened("pages/Layers.py").error
+    test = opened("pages/Predict.py")
+    assert not test.error and len(test.main.get("page_link")) >= len(sheets().sheets) > 10
+    assert "kaputt" in test.main.warning[0].value and "line 2" in test.main.warning[0].value
 
 
 def test_the_passport_shows_what_was_measured():

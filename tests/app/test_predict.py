@@ -1,12 +1,13 @@
 """Predict: every sheet to its end, with right and wrong answers; nothing is shown early."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from headlab import Profile, load_model
-from headlab.exercises import MeasurementContext, Record, parse_record, prepare, sheets
+from headlab.exercises import Entry, MeasurementContext, Record, parse_record, prepare, sheets
 from headlab.exercises.effects import SIZES
 from headlab.exercises.sheets import FOLDER
 from headlab.measuring.pictures import draw_pictures
@@ -260,3 +261,45 @@ def test_what_a_learner_writes_is_shown_as_text(lab):
     press(test, "Lock what you saw")
     shown = next(b.value for b in test.main.markdown if b.value.startswith("You saw"))
     assert r"\*bold\* \<b\>x" in shown and r"\$x\$ \:red\[y\]" in shown
+
+
+def missed_entry(lab) -> Entry:
+    sheet = SHEETS["cat-twice"]
+    prepared = prepare(sheet.steps[0].question, lab)
+    return Entry.start(sheet, 1, prepared, lab).commit(prepared, wrong(prepared), 5)
+
+
+def named(test: AppTest, name: str) -> AppTest:
+    return test.text_input[0].set_value(name).run()
+
+
+def test_a_changed_name_asks_who_is_working(lab):
+    anna = Record.new("Anna").with_entry(missed_entry(lab))
+    for label, same in (("Somebody else", False), ("The same person", True)):
+        test = predict_page()
+        test.session_state["record"] = anna.to_json()
+        named(test.run(), "Ben")
+        assert parse_record(test.session_state["record"]) == anna
+        next(b for b in test.button if b.label.startswith(label)).click().run()
+        record = parse_record(test.session_state["record"])
+        assert record.name == "Ben" and (record.id == anna.id) is same
+        assert record.entries == (anna.entries if same else ())
+        assert not any(b.label.startswith(label) for b in test.button)
+        hand_in(test, "saved record", "anna.json", anna.to_json().encode())
+        assert (len(test.error) == 1) is same
+
+
+def test_the_first_name_asks_nothing():
+    test = named(predict_page(), "Anna")
+    assert parse_record(test.session_state["record"]).name == "Anna"
+    assert not any("somebody else" in box.value.lower() for box in test.main.info)
+
+
+def test_a_step_to_revisit_opens_on_the_model_it_was_asked_on(lab):
+    entry = missed_entry(lab)
+    test = predict_page()
+    elsewhere = replace(entry, setting=replace(entry.setting, model="distilgpt2"))
+    test.session_state["record"] = Record.new("A").with_entry(elsewhere).to_json()
+    test.run()
+    link = next(x.proto for x in test.main.get("page_link") if "step 1" in x.proto.label)
+    assert "model=distilgpt2" in link.query_string

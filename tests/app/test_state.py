@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from headlab.behaviours import behaviours
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
+from headlab.ui.services import state
 from headlab.ui.services.state import NAME_MAPS, OWN, Selection, fit, parse
+from tests.app.test_pages import opened
 
 NAMES = ("model text start layer head beside lens overview behaviour token toward arcs log").split()
 NAMES += ["against", "least", "only", "preset"]
@@ -39,8 +41,20 @@ def test_every_selection_survives_the_address(selection):
     assert fit(selection, 12, 12) == (selection, [])
 
 
-def test_the_first_view_has_a_bare_address():
-    assert Selection().as_query() == {}
+def test_the_first_view_names_its_model_alone(monkeypatch):
+    opened = Selection()
+    monkeypatch.setattr(state, "default_model", lambda: "gpt2")  # somebody downloads it
+    assert opened.as_query() == {"model": "mini"}
+    assert Selection(model="gpt2").as_query() == {"model": "gpt2"}
+
+
+def test_the_first_model_is_chosen_once(monkeypatch):
+    test = opened("pages/Layers.py")
+    assert test.query_params["model"] == "mini"
+    monkeypatch.setattr(state, "default_model", lambda: "gpt2")
+    del test.query_params["model"]
+    test.run()
+    assert not test.exception and test.query_params["model"] == "mini"
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), st.text(max_size=12)))

@@ -85,7 +85,7 @@ def test_chance_lies_between_0_and_1_and_never_reaches_it(case):
     prompt, patterns = case
     for on_text in (False, True):
         batch = Batch([prompt], PATTERNS, on_text=on_text)
-        _, chance = batch.score_layer(0, torch.from_numpy(patterns[:1]))
+        chance = batch.score_layer(0, torch.from_numpy(patterns[:1])).chance
         for behaviour in TARGETS:
             known = chance[behaviour.name][~np.isnan(chance[behaviour.name])]
             assert (known > -1e-6).all() and (known < 1 + 1e-6).all(), behaviour.name
@@ -187,8 +187,9 @@ def test_what_is_measured_on_the_model_keeps_the_same_rules(behaviour):
         found.append(batch.score_layer(layer, pattern, value))
         assert torch.equal(pattern, before[0]) and torch.equal(value, before[1])
 
-    run(model.network, model.as_batch([prompt.tokens for prompt in prompts]), Tap(read=read))
-    for layer, (scores, chance) in enumerate(found):
+    tap = Tap(read=read, edit_residual=batch.edit_residual)
+    run(model.network, model.as_batch([prompt.tokens for prompt in prompts]), tap)
+    for layer, (scores, chance, _) in enumerate(found):
         score = scores[behaviour.name]
         assert score.shape == chance[behaviour.name].shape == (3, model.n_heads)
         if layer < behaviour.first_layer:
@@ -216,7 +217,7 @@ def test_a_behaviour_says_what_it_is(behaviour):
     module = importlib.import_module(f"headlab.behaviours.{behaviour.name}")
     assert module.BEHAVIOUR is behaviour
     assert len(module.__doc__.split()) > 8
-    for name in ("targets", "text_targets", "chance_weights", "measure", "n_rows", "evidence"):
+    for name in ("targets", "text_targets", "chance_cells", "measure", "n_rows", "evidence"):
         function = getattr(behaviour, name)
         assert function is None or function.__doc__
     for sentence in (behaviour.summary, behaviour.reason):

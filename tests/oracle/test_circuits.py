@@ -1,7 +1,5 @@
 """What heads write: against dense matrices, the network's own modules, and the published steps."""
 
-import threading
-
 import numpy as np
 import pytest
 import torch
@@ -19,10 +17,11 @@ from headlab.models.circuits import (
     reads_and_writes,
     written_tokens,
 )
-from headlab.models.logit_lens import after_first_block, names_written
+from headlab.models.logit_lens import names_written
 from headlab.models.weights import head_weights
 from headlab.profiles import profiling
 from tests.models import configurations, tiny_model
+from tests.passes import counted
 
 KINDS = list(configurations())
 PLACES = {  # first norm of a layer, last norm
@@ -196,7 +195,10 @@ def test_name_scores_equal_the_published_procedure(model):
 def test_names_equal_the_published_procedure_among_more_tokens(model):
     """Among 100 of 700 tokens, where random heads write many names and miss many."""
     prompts = probes.names(model, 0)
-    residual, names, _ = Batch(prompts, [], model=model).names_after_first_block
+    batch = Batch(prompts, [], model=model)
+    tokens = model.as_batch([prompt.tokens for prompt in prompts])
+    run(model.network, tokens, Tap(edit_residual=batch.edit_residual))
+    residual, names = batch.names_read.residual, batch.names_read.names
     for layer in (1, 2):
         for hits, sign in zip(
             names_written(model.network, layer, residual, names, top=100), (1, -1), strict=True
@@ -207,35 +209,22 @@ def test_names_equal_the_published_procedure_among_more_tokens(model):
             assert 0.02 < hits.float().mean() < 0.5
 
 
-def test_the_first_block_alone_is_that_of_the_whole_pass(model):
+def test_the_residual_after_block_0_is_read_in_the_pass_itself(model):
     tokens = torch.randint(700, (2, 9), generator=torch.Generator().manual_seed(1))
-    expected = Parts(model.network).residual_after_block_0(tokens)
-    torch.testing.assert_close(after_first_block(model.network, tokens), expected)
-    assert run(model.network, tokens, Tap()) is not None  # nothing stays behind
+    expected, seen = Parts(model.network).residual_after_block_0(tokens), {}
+    tap = Tap(edit_residual=lambda layer, residual: seen.update({layer: residual.clone()}))
+    with counted(model) as passes:
+        assert run(model.network, tokens, tap) is not None
+    torch.testing.assert_close(seen[1], expected)
+    assert len(passes) == 1
 
 
-def test_other_threads_do_not_hear_the_first_block():
+def test_names_cost_no_pass_of_their_own():
     model = tiny_model()
-    tokens = torch.arange(40).reshape(2, 20)
-    expected = Parts(model.network).residual_after_block_0(tokens)
-    whole = run(model.network, tokens, Tap())
-    failed = []
-
-    def work(which):
-        for _ in range(10):
-            if which % 2:
-                same = torch.equal(after_first_block(model.network, tokens), expected)
-            else:
-                same = torch.equal(run(model.network, tokens, Tap()), whole)
-            if not same:
-                failed.append(which)
-
-    threads = [threading.Thread(target=work, args=(which,)) for which in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed
+    prompts, chosen = probes.names(model, 0)[:3], [get_behaviour("name_copying")]
+    with counted(model) as passes:
+        profiling.measure(model, {"names": prompts}, chosen)
+    assert len(passes) == 1
 
 
 def test_a_name_is_looked_for_in_the_whole_vocabulary(monkeypatch):
@@ -308,8 +297,9 @@ def test_a_prompt_without_names_cannot_test_the_names():
         model.as_batch([prompt.tokens for prompt in prompts]),
         Tap(
             read=lambda layer, pattern, value: found.update(
-                {layer: batch.score_layer(layer, pattern, value)[0]["name_copying"]}
-            )
+                {layer: batch.score_layer(layer, pattern, value).score["name_copying"]}
+            ),
+            edit_residual=batch.edit_residual,
         ),
     )
     assert np.isnan(found[0]).all()

@@ -136,6 +136,18 @@ def test_duplicates_are_merged():
     assert both.records == (record,) and both.merged == 1
 
 
+def test_different_names_at_one_browser_stay_different_people():
+    anna, _ = made()[0]
+    ben = replace(anna, name="Ben")
+    files = [(f"{i}.json", record.to_json()) for i, record in enumerate((anna, ben, anna))]
+    for order in (files, files[::-1]):
+        both = Board.read(order)
+        assert set(both.learners()) == {"Learner-0", "Ben"} and both.merged == 1
+        (caution,) = both.cautions
+        assert "Ben" in caution and "Learner-0" in caution
+    assert "Learner 1, Learner 2" in both.anonymised().cautions[0]
+
+
 def test_what_is_no_sound_record_is_listed_and_left_out():
     good = made()[0][0]
     forged = good.to_dict()

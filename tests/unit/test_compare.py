@@ -146,6 +146,22 @@ def test_heads_are_compared_one_by_one_only_between_kin(mini):
     assert any("trained apart" in reason for reason in comparison.by_role)
 
 
+@pytest.mark.parametrize("n_layers", [2, 4])
+def test_one_head_in_a_layer_is_told_from_those_of_other_layers(n_layers):
+    one = profile_model(tiny_model(gpt2_config(n_layer=n_layers, n_head=1), seed=1), **QUICK)
+    changed = {name: scores + 1e-4 for name, scores in one.score.items()}
+    close = replace(one, model_name="close", score=changed)
+    flipped = {name: scores[::-1] for name, scores in one.score.items()}
+    apart = replace(one, model_name="apart", score=flipped)
+    assert compare_profiles(one, replace(one)).changes
+    assert not share_lineage(one, apart)
+    if n_layers == 4:
+        assert share_lineage(one, close)
+        assert "trained apart" in compare_profiles(one, apart).by_role[-1]
+    else:
+        assert "too few heads to tell" in compare_profiles(one, close).by_role[-1]
+
+
 def test_random_models_of_one_shape_are_no_kin():
     one, two = (profile_model(tiny_model(seed=seed), **QUICK) for seed in (1, 2))
     assert any("trained apart" in reason for reason in compare_profiles(one, two).by_role)

@@ -21,8 +21,8 @@ def code_blocks(text, language):
 
 def command_lines():
     shell = "\n".join(code_blocks(README, "")).replace("\\\n", " ")
-    lines = [line for line in shell.splitlines() if line.startswith("python -m headlab")]
-    return [shlex.split(line, comments=True)[3:] for line in lines]
+    lines = [line for line in shell.splitlines() if line.startswith("headlab ")]
+    return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
 @pytest.mark.parametrize("words", command_lines(), ids=" ".join)
@@ -31,9 +31,14 @@ def test_command_lines_of_the_readme_are_understood(words):
 
 
 def test_every_command_is_in_the_readme():
-    commands = {"models", "score", "profile", "rank", "compare", "report", "verify", "sheets"}
-    commands |= {"ablate", "patch", "attribute", "doctor"}
-    assert {words[0] for words in command_lines()} == commands
+    assert {words[0] for words in command_lines()} == set(cli.COMMANDS)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    assert cli.main([command, "--help"]) == cli.DONE
+    assert f"{command} [-h]" in capsys.readouterr().out
+    assert cli.COMMANDS[command][1]
 
 
 def test_the_names_that_the_readme_imports_exist():

@@ -2,12 +2,14 @@
 
 import http.server
 import json
+import shutil
 import socket
 import threading
 
 import pytest
 
 from headlab import cli, doctor
+from headlab.exercises import guided
 from headlab.models import hub
 
 
@@ -26,7 +28,18 @@ def findings(capsys, *arguments):
 def test_everything_is_looked_at(capsys):
     _, found = findings(capsys)
     assert set(found) == {
-        *("python", "packages", "settings", "device", "memory", "cache", "models", "hub", "port")
+        *(
+            "python",
+            "packages",
+            "settings",
+            "device",
+            "memory",
+            "cache",
+            "models",
+            "prompts",
+            "hub",
+            "port",
+        )
     }
     assert "mini" in found["models"]["found"]
     assert cli.main(["doctor"]) in (cli.DONE, cli.FAILED)
@@ -42,6 +55,16 @@ def test_what_is_wrong_has_a_remedy(capsys, monkeypatch, tmp_path):
     assert code == cli.FAILED
     for check in ("settings", "memory", "cache"):
         assert found[check]["state"] == doctor.WRONG and found[check]["remedy"]
+
+
+def test_a_text_with_a_mistake_is_named(capsys, monkeypatch, tmp_path):
+    (tmp_path / "kaputt.toml").write_text('order = 7\ntitel = "T"\ntext = "x"\nlook = "y"\n')
+    shutil.copy(guided.FOLDER / "homes.toml", tmp_path)
+    monkeypatch.setattr(guided, "FOLDER", tmp_path)
+    code, found = findings(capsys)
+    assert code == cli.FAILED and found["prompts"]["state"] == doctor.WRONG
+    remedy = found["prompts"]["remedy"]
+    assert "kaputt.toml, line 2: Unknown key 'titel'. Did you mean 'title'?" in remedy
 
 
 def test_packages_are_held_against_those_tested(monkeypatch, tmp_path):

@@ -1,9 +1,11 @@
 """Guided texts can be read by every model that ships, and bad files are named."""
 
+import os
+
 import pytest
 
 from headlab import HeadlabError, load_model, read_text
-from headlab.exercises.guided import guided_pairs, guided_texts
+from headlab.exercises.guided import guided_pairs, guided_problems, guided_texts
 from headlab.models.tokens import encode
 
 GOOD = 'order = 1\ntitle = "T"\ntext = "one two"\nlook = "here"\n'
@@ -26,18 +28,43 @@ def test_facts_stand_in_their_text():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("order = ", "cannot be read as TOML"),
-        (GOOD.replace("look", "loook"), "'look' must be a text"),
-        (GOOD.replace("1", '"1"'), "'order' must be a whole number"),
-        (GOOD + 'hint = "x"\n', "'hint' is not known"),
-        (GOOD + '[[facts]]\nentity = "a"\n', "needs an 'entity' and an 'attribute'"),
+        (
+            "order = ",
+            "mine.toml, line 1: this is no TOML (Invalid value): check quotes and brackets.",
+        ),
+        (GOOD.replace("look", "loook"), "line 4: Unknown key 'loook'. Did you mean 'look'?"),
+        (
+            GOOD.replace('title = "T"\n', ""),
+            "mine.toml, line 1: 'title' is missing: it must be a text in quotes",
+        ),
+        (GOOD.replace("1", '"1"'), "line 1: 'order' must be a whole number"),
+        (GOOD.replace('"T"', "3"), "line 2: 'title' must be a text in quotes"),
+        (GOOD + 'hint = "x"\n', "line 5: Unknown key 'hint'. Available: order, title"),
+        (
+            GOOD + '[[facts]]\nentity = "a"\n',
+            "line 5: 'facts' must be tables [[facts]]; each needs an 'entity' and an 'attribute'",
+        ),
     ],
 )
-def test_a_bad_file_is_named(tmp_path, content, words):
+def test_a_bad_file_is_listed_and_the_others_stay(tmp_path, content, words):
     (tmp_path / "mine.toml").write_text(content, encoding="utf-8")
-    with pytest.raises(HeadlabError, match=r"mine\.toml") as error:
+    (tmp_path / "good.toml").write_text(GOOD, encoding="utf-8")
+    assert list(guided_texts(tmp_path)) == ["good"]
+    (name, sentence), *rest = guided_problems(tmp_path, tmp_path / "none").items()
+    assert name == "mine" and not rest
+    assert sentence.startswith("mine.toml") and words in sentence
+
+
+def test_a_file_that_is_mended_is_read_again(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("", encoding="utf-8")
+    with pytest.raises(
+        HeadlabError, match=r"no guided texts in .*mine\.toml, line 1: the file says nothing"
+    ):
         guided_texts(tmp_path)
-    assert words in str(error.value)
+    path.write_text(GOOD, encoding="utf-8")
+    os.utime(path, ns=(1, 1))
+    assert list(guided_texts(tmp_path)) == ["mine"]
 
 
 def test_an_empty_folder_says_so(tmp_path):
@@ -53,7 +80,10 @@ def test_pairs_are_of_equal_length_and_their_answers_one_token_each():
         assert len(encode(model, pair.answer)) == len(encode(model, pair.wrong)) == 1
 
 
-def test_a_bad_pair_is_named(tmp_path):
+def test_a_bad_pair_is_listed(tmp_path):
     (tmp_path / "mine.toml").write_text('order = 1\ntitle = "T"\n', encoding="utf-8")
-    with pytest.raises(HeadlabError, match=r"mine\.toml: 'clean' must be a text"):
-        guided_pairs(tmp_path)
+    problems = guided_problems(tmp_path / "none", tmp_path)
+    assert list(problems) == ["mine"]
+    assert problems["mine"].startswith("mine.toml, line 1: 'clean' is missing: it must be a text")
+    for key in ("corrupt", "answer", "wrong", "look"):
+        assert f"'{key}' is missing" in problems["mine"]

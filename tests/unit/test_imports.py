@@ -1,6 +1,9 @@
 """Imports look one way: the order of docs/ARCHITECTURE.md, read from the source itself."""
 
 import ast
+import graphlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A part imports from itself and from parts above it; those in one set do not know each other.
 ORDER = (
-    {"errors", "heads", "settings", "log", "__version__"},
+    {"errors", "heads", "settings", "places", "log", "__version__"},
     {"models"},
     {"behaviours"},
     {"measuring"},
@@ -112,3 +115,110 @@ def test_a_wrong_import_is_seen(part, source):
 )
 def test_a_right_import_passes(part, source):
     assert offences(source, part) == []
+
+
+def module_of(path: Path) -> str:
+    """`headlab/models/loading.py` -> `headlab.models.loading`; a package goes by its own name."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def import_graph(sources: dict[str, str], packages: set[str]) -> dict[str, set[str]]:
+    """Which module imports which, packages that are run on the way included.
+
+    What stands behind `if TYPE_CHECKING` is never imported. A package is run before its own
+    modules, so that they come from within it is no import of it.
+    """
+    graph = {}
+    for name, source in sources.items():
+        tree = ast.parse(source)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                node.body = []
+        package = name if name in packages else name.rpartition(".")[0]
+        found = set()
+        for imported in imported_modules(tree, package):
+            parts = imported.split(".")
+            exact = imported if imported in sources else ".".join(parts[:-1])
+            ways = {".".join(parts[:end]) for end in range(1, len(parts) + 1)} & sources.keys()
+            found |= {way for way in ways if way == exact or not f"{name}.".startswith(f"{way}.")}
+        graph[name] = found - {name}
+    return graph
+
+
+def cycle(graph: dict[str, set[str]]) -> list[str]:
+    """The modules of a cycle, the first one again at the end; none if there is none."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        return error.args[1]
+    return []
+
+
+HEADLAB = sorted((ROOT / "headlab").rglob("*.py"))
+
+
+def test_no_module_imports_itself_in_the_end():
+    packages = {module_of(path) for path in HEADLAB if path.stem == "__init__"}
+    sources = {module_of(path): path.read_text(encoding="utf-8") for path in HEADLAB}
+    assert cycle(import_graph(sources, packages)) == []
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        {"p": "", "p.a": "from p import b", "p.b": "import p.a"},
+        {"p": "from p.a import x", "p.a": "from p import x"},
+        {"p": "from p.a import x", "p.a": "from q.b import y", "q": "", "q.b": "import p.c"},
+        {"p": "", "p.a": "def f():\n    from p.b import x", "p.b": "from p.a import f"},
+    ],
+)
+def test_a_cycle_is_seen(sources):
+    sources = {"p.c": ""} | sources
+    assert cycle(import_graph(sources, {"p", "q"}))
+
+
+def test_what_is_no_cycle_is_not_taken_for_one():
+    types = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from p.b import x"
+    sources = {"p": "from p.a import x", "p.a": types, "p.b": "from p import a"}
+    assert cycle(import_graph(sources, {"p"})) == []
+
+
+def test_only_one_file_imports_transformers():
+    found = {
+        module_of(path)
+        for path in HEADLAB
+        if any(
+            name.partition(".")[0] == "transformers"
+            for name in imported_modules(ast.parse(path.read_text(encoding="utf-8")), "")
+        )
+    }
+    assert found == {"headlab.models.hf"}
+
+
+TWO_THREADS = """
+import importlib, sys, threading
+
+errors, begin = [], threading.Barrier(2)
+
+def bring(modules):
+    begin.wait()
+    try:
+        for module in modules:
+            importlib.import_module(module)
+    except BaseException as error:
+        errors.append(error)
+
+modules = sys.argv[1:]
+threads = [threading.Thread(target=bring, args=[order]) for order in (modules, modules[::-1])]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+sys.exit(f"{errors}" if errors else 0)
+"""
+
+
+def test_two_threads_may_import_different_modules_at_once():
+    modules = [module_of(path) for path in HEADLAB if "__main__" not in path.name]
+    done = subprocess.run(
+        [sys.executable, "-c", TWO_THREADS, *modules], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr

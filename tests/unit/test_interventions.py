@@ -1,5 +1,6 @@
 """What follows from first principles when heads are removed, patched and attributed."""
 
+import json
 import threading
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from headlab import (
     patch,
     read_text,
 )
-from headlab.interventions import WHATS
+from headlab.interventions import WHATS, SelfRepair
 from headlab.measuring import probes
 from headlab.models import editing
 from headlab.models.attention import TAPPED
@@ -407,3 +408,71 @@ def test_a_model_that_normalises_after_each_block_has_no_parts():
     model = tiny_model(configurations()["opt, projected"])
     with pytest.raises(HeadlabError, match="normalises after each block"):
         attribute(model, CAT, 300, 301)
+
+
+def test_moved_heads_are_the_other_heads_whose_scores_changed_largest_first(gpt2):
+    effect = ablate(gpt2, CAT, ["L0.H0", "L1.H3"], draws=0)
+    moved = effect.moved_heads(0.01)
+    expected = {
+        (f"L{layer}.H{head}", name): change[layer, head]
+        for name, change in effect.score_changes.items()
+        for layer, head in np.ndindex(3, 4)
+        if abs(change[layer, head]) >= 0.01 and (layer, head) not in effect.heads
+    }
+    assert expected and dict(
+        zip(zip(moved["head"], moved["behaviour"], strict=True), moved["change"], strict=True)
+    ) == pytest.approx(expected)
+    assert moved["change"].abs().is_monotonic_decreasing
+    assert len(effect.moved_heads(2.0)) == 0
+
+
+def test_the_effect_as_a_table_and_as_json(gpt2):
+    effect = ablate(gpt2, CAT, "L1.H2", watch=[300, 301])
+    table = effect.to_frame()
+    assert table["token"].tolist() == list(effect.watched_texts)
+    np.testing.assert_allclose(table["probability_after"], np.exp(effect.logprobs_after))
+    assert set(table["loss_change"]) == {effect.loss_change}
+    data = json.loads(json.dumps(effect.to_dict(), allow_nan=False))
+    assert data["positions"][0]["loss before"] is None  # nothing predicts the first token
+    assert data["control"]["loss_change"] == effect.control.loss_change.tolist()
+    assert data["heads"] == ["L1.H2"] and data["model"] == gpt2.name
+
+
+def test_a_sweep_as_a_table_begins_with_the_largest_effect_and_ends_with_the_unknown(gpt2):
+    sweep = ablation_sweep(gpt2, CAT, layers=[2])
+    table = sweep.to_frame()
+    size = np.abs(sweep.effect[2])
+    assert table["head"].tolist()[:4] == [f"L2.H{head}" for head in np.argsort(-size)]
+    assert table["effect"].isna().sum() == 8
+    data = json.loads(json.dumps(sweep.to_dict(), allow_nan=False))
+    assert data["effect"][0] == [None] * 4 and data["effect"][2] == sweep.effect[2].tolist()
+
+
+def test_heads_without_effect_pass_and_matter_less_than_half_of_all(gpt2):
+    sweep = replace(ablation_sweep(gpt2, CAT), effect=np.arange(12.0).reshape(3, 4) - 6)
+    passing = np.zeros((3, 4), bool)
+    passing[0, 0] = passing[1, 1] = True  # effects of -6 and of -1; the median size is 3
+    assert np.argwhere(sweep.without_effect(passing)).tolist() == [[1, 1]]
+
+
+def test_self_repair_is_what_was_written_and_not_lost(gpt2):
+    whole = attribute(gpt2, CAT, 300, 301)
+    without = attribute(gpt2, CAT, 300, 301, removed=["L0.H1", "L1.H2"])
+    found = whole.self_repair(without)
+    wrote = whole.heads[0, 1, -1] + whole.heads[1, 2, -1]  # a removed head writes nothing
+    assert found.wrote == pytest.approx(wrote)
+    assert found.lost == pytest.approx(whole.difference[-1] - without.difference[-1])
+    assert found.made_up == pytest.approx(found.wrote - found.lost)
+    for head, more in found.helpers:
+        assert head not in found.heads and more * found.wrote > 0
+        assert more == pytest.approx(without.heads[head][-1] - whole.heads[head][-1])
+    sizes = [abs(more) for _, more in found.helpers]
+    assert len(sizes) <= 3 and sizes == sorted(sizes, reverse=True)
+    assert whole.heads[1, 2].any()  # nothing was written to
+
+
+@pytest.mark.parametrize(
+    ("wrote", "lost", "shown"), [(1.0, 0.4, True), (1.0, 0.6, False), (0.05, 0.0, False)]
+)
+def test_self_repair_is_shown_where_half_of_something_is_made_up_for(wrote, lost, shown):
+    assert SelfRepair((Head(0, 1),), wrote, lost, ()).is_shown is shown

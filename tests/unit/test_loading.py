@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -218,11 +219,19 @@ def test_memory_is_asked_before_loading(saved, monkeypatch):
         memory.check_memory("gpt2-xl", 6_230_444_800, 3_100_000_000)
 
 
+def _denied():
+    raise PermissionError
+
+
 def test_free_memory_is_asked_of_the_system_and_of_the_container(tmp_path, monkeypatch):
     from headlab.models import memory
 
     free = memory.free_memory(torch.device("cpu"))
     assert free is not None and 10**7 < free < 10**14
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: SimpleNamespace(available=5))
+    assert memory.free_memory(torch.device("cpu")) == 5
+    monkeypatch.setattr(memory.psutil, "virtual_memory", _denied)
+    assert memory._free_on_machine() is None and memory.used_memory() > 10**6
     assert memory._free_in_container(tmp_path) is None
     for name, text in {
         "max": "5000",
@@ -306,3 +315,45 @@ def test_ordinary_tokens_are_words_of_three_letters_and_more():
 def test_short_prompts_are_padded_at_the_end():
     batch = tiny_model().as_batch([[5, 6, 7], [8]])
     assert batch.tolist() == [[5, 6, 7], [8, 0, 0]]
+
+
+def test_opening_a_model_leaves_transformers_as_its_user_set_it(monkeypatch, capfd):
+    from transformers.utils import logging
+
+    bars = []
+
+    def hook(factory, arguments, named):
+        bars.append(named)
+        return factory(*arguments, **named)
+
+    verbosity, before = logging.get_verbosity(), logging.set_tqdm_hook(hook)
+    shown = logging.is_progress_bar_enabled()
+    try:
+        logging.set_verbosity_info()
+        load_model("mini")
+        assert capfd.readouterr().err == ""
+        assert bars == []  # none of ours went through the user's hook
+        assert logging.get_verbosity() == logging.INFO
+        assert logging.set_tqdm_hook(before) is hook
+        assert logging.is_progress_bar_enabled() == shown
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.set_tqdm_hook(before)
+
+
+def test_two_threads_that_open_models_leave_it_so_too():
+    from transformers.utils import logging
+
+    from headlab.models.quiet import quiet_transformers
+
+    found = logging.get_verbosity()
+    first, second = quiet_transformers(), quiet_transformers()
+    first.__enter__()
+    second.__enter__()
+    assert logging.get_verbosity() == logging.ERROR
+    first.__exit__(None, None, None)
+    assert logging.get_verbosity() == logging.ERROR
+    second.__exit__(None, None, None)
+    assert logging.get_verbosity() == found
+    previous = logging.set_tqdm_hook(None)
+    assert previous is None

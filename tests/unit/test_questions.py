@@ -1,6 +1,6 @@
 """Keys are measured: each kind recomputed by plain numpy, margins on patterns made by hand."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from types import SimpleNamespace
 
@@ -10,7 +10,7 @@ import pytest
 from headlab import load_model, profile_model, read_text
 from headlab.exercises import MeasurementContext, explain, grade, prepare, sheets
 from headlab.exercises.effects import size_of
-from headlab.exercises.format import CLAIM, Question, Text, placeholders
+from headlab.exercises.format import Question, Text, placeholders
 from headlab.exercises.measures import MIN_MARGIN
 from headlab.exercises.prepared import (
     CANNOT,
@@ -21,6 +21,7 @@ from headlab.exercises.prepared import (
     SUPPORTED,
     WRONG,
 )
+from headlab.exercises.record import Setting
 from headlab.heads import Head
 from headlab.measuring.probes import sentences
 from headlab.measuring.reading import SHAPES, Reading
@@ -28,6 +29,7 @@ from tests.models import configurations, tiny_model
 from tests.profiles import weakened
 
 TROPHY = Text("t", "The trophy doesn't fit in the suitcase because it is too big.")
+CLAIM = "claim"
 CAT = Text("c", "The cat sat on the mat. The cat sat on the")
 GARDEN = Text("g", "The old man walked slowly through the garden behind his house.")
 
@@ -198,18 +200,25 @@ def hand_lab(first_shares, n=6):
         entropy=np.full_like(shares, 0.1),
     )
     reading.hint = partial(Reading.hint, reading)
-    return MeasurementContext(
-        model_name="hand",
-        content_hash="0",
-        n_layers=shares.shape[0],
-        n_heads=shares.shape[1],
-        start_token=None,
-        start_text=None,
-        reading=lambda text: reading,
-        profile=lambda: pytest.fail("no profile is needed"),
-        find=lambda words, begin, end: (),
-        removal=lambda text, heads, token: pytest.fail("nothing is removed"),
-    )
+    n_layers, n_heads = shares.shape
+    model = SimpleNamespace(name="hand", content_hash="0", n_layers=n_layers, n_heads=n_heads)
+    return HandContext(model, None, made=reading)
+
+
+@dataclass(frozen=True, eq=False)
+class HandContext(MeasurementContext):
+    """One reading for every text, and nothing else."""
+
+    made: object = None
+
+    def reading(self, text):
+        return self.made
+
+    def profile(self):
+        pytest.fail("no profile is needed")
+
+    def removal(self, text, heads, token):
+        pytest.fail("nothing is removed")
 
 
 def first(kind="which head", **fields):
@@ -380,7 +389,17 @@ def effect_lab(before, after):
         logprob_beyond_control=np.array([np.nan]),
         watched_texts=(" mat",),
     )
-    return replace(lab(), removal=lambda text, heads, token: found)
+    return EffectContext(mini(), lab().start_token, found=found)
+
+
+@dataclass(frozen=True, eq=False)
+class EffectContext(MeasurementContext):
+    """A model in which removing any head does one thing."""
+
+    found: object = None
+
+    def removal(self, text, heads, token):
+        return self.found
 
 
 @pytest.mark.parametrize(
@@ -529,8 +548,9 @@ def test_a_model_of_another_shape_is_asked_something_or_told_why():
 
 @cache
 def _small_lab():
-    profile = profile_model(tiny_model(), variants=False, controls=0, cache=False)
-    return replace(MeasurementContext.of(tiny_model()), profile=lambda: profile)
+    small = MeasurementContext.of(tiny_model())
+    small._kept["profile"] = profile_model(tiny_model(), variants=False, controls=0, cache=False)
+    return small
 
 
 # -- two models
@@ -588,5 +608,6 @@ def test_without_a_second_model_or_kin_the_question_says_why():
 
 
 def test_a_record_tells_pairs_of_models_apart():
-    assert two_models().content_hash != lab().content_hash
-    assert len(two_models().content_hash) == 64
+    one, two = Setting.of(lab()), Setting.of(two_models())
+    assert one.content_hash == two.content_hash == mini().content_hash and one.second_hash is None
+    assert two.second_hash == two_models().second.content_hash and two.second_start == 0

@@ -124,7 +124,7 @@ def test_retrieval_chance_is_the_share_of_the_attention_on_all_attributes():
     batch = Batch([prompt], [behaviours()["retrieval"]])
     import torch
 
-    scores, chance = batch.score_layer(0, torch.from_numpy(ABABA[0][None]))
+    scores, chance, _ = batch.score_layer(0, torch.from_numpy(ABABA[0][None]))
     assert scores["retrieval"].item() == pytest.approx(0.2)
     assert chance["retrieval"].item() == pytest.approx((0.2 + 0.3 + 0.25) / 3)
 
@@ -144,7 +144,7 @@ def test_chance_is_what_an_even_head_scores(behaviour, expected):
     import torch
 
     batch = Batch([Prompt(tuple("ABABA"))], [behaviours()[behaviour]])
-    _, chance = batch.score_layer(0, torch.from_numpy(ABABA[0][None]))
+    chance = batch.score_layer(0, torch.from_numpy(ABABA[0][None])).chance
     assert chance[behaviour].item() == pytest.approx(expected, abs=1e-6, nan_ok=True)
     if not np.isnan(expected):
         even = np.tril(np.ones((5, 5))) / np.arange(1, 6)[:, None]

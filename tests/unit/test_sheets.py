@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from headlab import HeadlabError
 from headlab.exercises import Sheet, read_sheet, sheets
-from headlab.exercises.format import FORBIDDEN, KINDS, MEASURES
-from headlab.exercises.sheets import FOLDER, MAX_BYTES, template
+from headlab.exercises.kinds import kinds
+from headlab.exercises.measures import MEASURES
+from headlab.exercises.mistakes import FORBIDDEN
+from headlab.exercises.sheets import FOLDER, template
+from headlab.exercises.toml_file import MAX_BYTES
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = template("mine")
@@ -43,7 +46,7 @@ def test_the_example_of_the_guide_is_a_sheet():
 
 
 def test_the_guide_names_every_kind_and_measure():
-    assert [name for name in (*KINDS, *MEASURES) if f'`"{name}"`' not in GUIDE] == []
+    assert [name for name in (*kinds(), *MEASURES) if f'`"{name}"`' not in GUIDE] == []
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -35,10 +34,6 @@ def start(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "install_step", record)
     monkeypatch.setattr(module, "is_usable", lambda: Path(module.PYTHON).exists())
     monkeypatch.setattr(module, "wants_cpu_index", lambda: False)
-    monkeypatch.setattr(module, "check_settings", lambda: None)
-    for name in ("HEADLAB_PUBLIC", "HEADLAB_ROOM", "HEADLAB_LOG_LEVEL", "STREAMLIT_SERVER_PORT"):
-        monkeypatch.setenv(name, "")  # so that what start.py sets is taken back
-        monkeypatch.delenv(name)
     return module
 
 
@@ -109,10 +104,12 @@ def test_arguments_are_passed_on(start, monkeypatch):
     ran = []
     monkeypatch.setattr(start, "run", ran.append)
     start.main(["app", "--server.port", "8600"])
+    start.main(["serve", "--log-level", "debug"])
     start.main(["test", "-q", "tests/unit"])
     start.main(["sheets", "check", "mine.toml"])
     assert ran == [
-        ["-m", "streamlit", "run", "streamlit_app.py", "--server.port", "8600"],
+        ["-m", "headlab", "app", "--server.port", "8600"],
+        ["-m", "headlab", "serve", "--log-level", "debug"],
         ["-m", "pytest", *start.WORKERS, "-q", "tests/unit"],
         ["-m", "headlab", "sheets", "check", "mine.toml"],
     ]
@@ -121,7 +118,7 @@ def test_arguments_are_passed_on(start, monkeypatch):
 
 def test_every_command_of_the_command_line_starts_here(start):
     (commands,) = (a.choices for a in cli._parser()._actions if a.dest == "command")
-    assert set(start.COMMANDS) - {"test"} == set(commands) | {"app", "serve"}
+    assert set(start.COMMANDS) - {"test"} == set(commands)
     assert all(name in start.USAGE for name in start.COMMANDS)
 
 
@@ -151,72 +148,6 @@ def test_a_python_without_the_packages_is_one_sentence(tmp_path):
         assert re.fullmatch(
             r"headlab: this Python has no package \w+; run `python start.py`.*\n", done.stderr
         )
-
-
-def test_serve_opens_to_the_network_for_strangers(start, monkeypatch, capsys):
-    ran = []
-    monkeypatch.setattr(start, "run", ran.append)
-    monkeypatch.setattr(start, "own_address", lambda: "192.168.1.20")
-    monkeypatch.setattr(start, "check_port", lambda port: None)
-    start.main(["serve", "--server.port", "8600", "--theme.base=dark", "--log-level", "debug"])
-    assert ran == [
-        ["-m", "streamlit", "run", "streamlit_app.py", "--server.address=0.0.0.0"]
-        + ["--server.headless=true", "--server.port=8600"]
-        + ["--browser.serverAddress=192.168.1.20", "--theme.base=dark"]
-    ]
-    assert os.environ["HEADLAB_PUBLIC"] == "1"
-    assert os.environ["HEADLAB_LOG_LEVEL"] == "debug"
-    assert os.environ["HEADLAB_ROOM"] == "http://192.168.1.20:8600"
-    assert "The room opens  http://192.168.1.20:8600" in capsys.readouterr().out
-
-
-def test_serve_leaves_settings_of_one_s_own_alone(start, monkeypatch):
-    monkeypatch.setattr(start, "run", lambda arguments: None)
-    monkeypatch.setattr(start, "own_address", lambda: "192.168.1.20")
-    monkeypatch.setattr(start, "check_port", lambda port: None)
-    monkeypatch.setenv("HEADLAB_PUBLIC", "0")
-    monkeypatch.setenv("HEADLAB_ROOM", "https://headlab.school.example")
-    start.main(["serve"])
-    assert os.environ["HEADLAB_PUBLIC"] == "0"
-    assert os.environ["HEADLAB_ROOM"] == "https://headlab.school.example"
-
-
-def test_serve_without_a_network_says_so(start, monkeypatch, capsys):
-    monkeypatch.setattr(start, "own_address", lambda: None)
-    monkeypatch.setattr(start, "check_port", lambda port: None)
-    assert start.open_to_room([])[-1] == "--server.port=8501"
-    assert "in no network" in capsys.readouterr().out
-    assert "HEADLAB_ROOM" not in os.environ
-
-
-def test_a_port_that_is_taken_or_none_is_said_before_the_start(start):
-    with socket.socket() as taken:
-        taken.bind(("0.0.0.0", 0))
-        taken.listen()
-        with pytest.raises(start.CannotStart, match="in use"):
-            start.check_port(str(taken.getsockname()[1]))
-    for wrong in ("", "x", "-1", "0", "70000"):
-        with pytest.raises(start.CannotStart, match="is no port"):
-            start.check_port(wrong)
-    for kept in ("22", "1023"):  # for root too, who could take them
-        with pytest.raises(start.CannotStart, match="kept for services of the system"):
-            start.check_port(kept)
-
-
-def test_the_own_address_is_one_that_sockets_take(start):
-    address = start.own_address()
-    assert address is None or socket.inet_aton(address)
-
-
-def test_a_mistaken_setting_stops_the_start(monkeypatch):
-    spec = importlib.util.spec_from_file_location("start_here", ROOT / "start.py")
-    start = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(start)
-    monkeypatch.setattr(start, "PYTHON", sys.executable)
-    start.check_settings()
-    monkeypatch.setenv("HEADLAB_MEMORY", "much")
-    with pytest.raises(start.CannotStart, match="HEADLAB_MEMORY is 'much': set it to"):
-        start.check_settings()
 
 
 @pytest.mark.parametrize(

@@ -240,3 +240,10 @@ def test_a_wait_is_shown_in_words_and_taken_away_again(monkeypatch):
         "somebody else has asked for the same just now.",
     ]
     assert place.empty_again == 1
+
+
+def test_a_folder_under_the_home_folder_is_read_again_once_it_changed(monkeypatch, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert results.stamp("~/mine") == results.stamp(str(tmp_path / "mine")) > 0

@@ -10,10 +10,8 @@ import streamlit as st
 from headlab.exercises import Record
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
-from headlab.measuring.reading import read_text
-from headlab.models.tokens import StartToken
 from headlab.report import make_report, read_report, report_date
-from headlab.ui.services.results import ChosenText, get_model, get_profile, shared
+from headlab.ui.services.results import ChosenText, get_model, get_profile, get_whole_reading
 from headlab.ui.services.state import Selection
 
 KEPT_AS = "report"
@@ -97,18 +95,14 @@ def drafted_report(
 ) -> Drawn:
     """The report as it stands; only this session holds it, for it bears a name."""
     model, profile = get_model(selection.model), get_profile(selection)
-    start: StartToken = "model" if selection.start_token else None
     committed = hash(record.to_json()) if record else 0
     removed = tuple((each.heads, each.watched) for each in interventions)
-    text = (model.content_hash, selection.model, start, chosen)
+    text = (model.content_hash, selection.model, selection.start_token, chosen)
     key = (*text, draft, committed, removed, report_date())
     kept = st.session_state.get(_DRAWN)
     if kept is not None and kept[0] == key:
         return kept[1]
-    reading = shared(
-        ("report", model.content_hash, chosen, start),
-        lambda: read_text(model, chosen.text, start_token=start, entities=chosen.facts or None),
-    )
+    reading = get_whole_reading(selection, chosen)
     with st.spinner("Drawing the report …"):
         report = make_report(
             reading,

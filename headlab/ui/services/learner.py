@@ -3,16 +3,32 @@
 The record is kept as JSON in the session and by the browser, nowhere else.
 """
 
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
 from headlab.errors import HeadlabError
-from headlab.exercises import Entry, MeasurementContext, Record, Sheet, parse_record, read_sheet
-from headlab.measuring.reading import read_text
+from headlab.exercises import (
+    Entry,
+    MeasurementContext,
+    Record,
+    Sheet,
+    Text,
+    parse_record,
+    read_sheet,
+)
+from headlab.heads import Head
+from headlab.interventions import Intervention
+from headlab.measuring.reading import Reading
 from headlab.models.tokens import resolve_start_token
-from headlab.ui.services.results import ChosenText, get_model, get_profile, get_removal, shared
+from headlab.profiles.profile import Profile
+from headlab.ui.services.results import (
+    ChosenText,
+    get_model,
+    get_profile,
+    get_removal,
+    get_whole_reading,
+)
 from headlab.ui.services.second import has_second, second_profile
 from headlab.ui.services.state import Selection
 
@@ -47,27 +63,34 @@ def keep_entry(entry: Entry) -> None:
     keep_record(get_record().with_entry(entry))
 
 
+@dataclass(frozen=True, eq=False)
+class SharedContext(MeasurementContext):
+    """The selected model with the readings, profile and removals that learners share."""
+
+    selection: Selection = field(default_factory=Selection)
+
+    def reading(self, text: Text) -> Reading:
+        return get_whole_reading(self.selection, ChosenText(text.words, text.facts))
+
+    def profile(self) -> Profile:
+        return get_profile(self.selection)
+
+    def removal(self, text: Text, heads: tuple[Head, ...], token: str | None) -> Intervention:
+        asked = replace(self.selection, removed=heads)
+        return get_removal(asked, ChosenText(text.words), "mean", token)
+
+
 def get_lab(selection: Selection, sheet: Sheet | None = None) -> MeasurementContext:
-    """The selected model with readings and profile that learners share.
+    """The selected model as exercises see it.
 
     For a ``sheet`` that compares two models the second one stands beside it, if one is chosen.
     """
     model = get_model(selection.model)
     start = resolve_start_token(model, "model" if selection.start_token else None)
-    lab = MeasurementContext.of(model, start)
+    lab = SharedContext(model, start, selection=selection)
     if sheet is not None and sheet.needs_second and has_second(selection):
-        lab = lab.beside(second_profile(selection))
-    return replace(
-        lab,
-        reading=lambda text: shared(
-            ("all layers", model.content_hash, text, start),
-            lambda: read_text(model, text.words, start_token=start, entities=text.facts or None),
-        ),
-        profile=partial(get_profile, selection),
-        removal=lambda text, heads, token: get_removal(
-            replace(selection, removed=heads), ChosenText(text.words), "mean", token
-        ),
-    )
+        return lab.beside(second_profile(selection))
+    return lab
 
 
 def try_sheet(source: bytes, name: str) -> Sheet:

@@ -6,6 +6,7 @@ text.
 """
 
 import gc
+import os
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,17 +36,18 @@ from headlab.interventions import (
 from headlab.interventions.base import Progress
 from headlab.interventions.patching import Direction
 from headlab.interventions.replacing import Mode
-from headlab.measuring.pictures import Pictures, draw_pictures
-from headlab.measuring.reading import Reading, read_text
-from headlab.models.circuits import Written, eigenvalue_copying, written_tokens
+from headlab.measuring.pictures import Pictures
+from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_text
+from headlab.models.circuits import Written, eigenvalue_copying, written_from
 from headlab.models.loading import LoadedModel, load_model
-from headlab.models.tokens import StartToken
+from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import kept_profile, profile_model
 from headlab.ui.services.queue import ModelQueue, ResultCache, Tell
 from headlab.ui.services.state import Selection
 
 MODEL_QUEUE = ModelQueue()
+PART = 1 / 8  # of the result cache: the most that one text's patterns and values may take
 MODELS = 2  # held at once: mini and one more, or the two that are compared
 
 
@@ -80,7 +82,7 @@ def unload_models() -> None:
 
 def stamp(name: str) -> int:
     """When the newest file of a model's folder was written: a folder may be trained into again."""
-    folder = Path(name)
+    folder = Path(os.path.expanduser(name))
     files = folder.iterdir() if folder.is_dir() else ()
     return max((file.stat().st_mtime_ns for file in files), default=0)
 
@@ -145,39 +147,66 @@ def _policy(start_token: bool) -> StartToken:
 
 
 def get_reading(selection: Selection, chosen: ChosenText) -> Reading:
-    """Scores and hints of every head on a text, no patterns; learners who read the same share it.
+    """All that one forward pass gives of a text; every page and learner that reads it shares it.
 
-    Patterns of a long text are large: :func:`get_pictures` and :func:`get_layer` give them.
+    Scores, hints and pictures of every head; patterns and value vectors of every layer too, unless
+    the text is so long that they would take more than :data:`PART` of the result cache. Then it
+    holds none, and :func:`get_layer` and :func:`get_whole_reading` give them.
     """
     model, start = get_model(selection.model), selection.start_token
-    return shared(
-        ("reading", model.content_hash, chosen, start),
-        lambda: read_text(
-            model,
-            chosen.text,
-            layers=(),
-            start_token=_policy(start),
-            entities=chosen.facts or None,
-            spans=chosen.spans,
-        ),
+    return shared(_text_key(selection, chosen), lambda: _read(model, chosen, start, whole=False))
+
+
+def _text_key(selection: Selection, chosen: ChosenText) -> tuple[Hashable, ...]:
+    model = get_model(selection.model)
+    return ("text", model.name, model.content_hash, chosen, selection.start_token)
+
+
+def _read(model: LoadedModel, chosen: ChosenText, start: bool, whole: bool) -> Reading:
+    n = len(tokenise(model, chosen.text, resolve_start_token(model, _policy(start)))[0])
+    width = model.network.config.hidden_size  # of the value vectors of a layer's heads together
+    n_bytes = 4 * model.n_layers * n * (model.n_heads * n + width)
+    fits = n_bytes <= result_cache().max_bytes * PART
+    return read_text(
+        model,
+        chosen.text,
+        layers=None if whole or fits else (),
+        start_token=_policy(start),
+        entities=chosen.facts or None,
+        spans=chosen.spans,
+        pictures=not whole,
+        values=fits and not whole,
     )
 
 
-def get_pictures(selection: Selection, text: str) -> Pictures:
+def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:
+    """A text's reading with the exact patterns of every layer, however long the text."""
+    reading = get_reading(selection, chosen)
+    if len(reading.layers) == reading.n_layers:
+        return reading
+    model, start = get_model(selection.model), selection.start_token
+    key = ("whole", *_text_key(selection, chosen))
+    return shared(key, lambda: _read(model, chosen, start, whole=True))
+
+
+def get_pictures(selection: Selection, chosen: ChosenText) -> Pictures:
     """What the grid draws of a text, through the sink lens if it is on."""
-    model, start, lens = get_model(selection.model), selection.start_token, selection.lens
-    return shared(
-        ("pictures", model.content_hash, text, start, lens),
-        lambda: draw_pictures(model, text, _policy(start), lens),
-    )
+    reading = get_reading(selection, chosen)
+    pictures = reading.pictures_without_first if selection.lens else reading.pictures
+    assert pictures is not None
+    return pictures
 
 
-def get_layer(selection: Selection, text: str, layer: int) -> np.ndarray:
-    """The exact patterns [head, query, key] of one layer on a text."""
+def get_layer(selection: Selection, chosen: ChosenText, layer: int) -> LayerOfText:
+    """The exact patterns and value vectors of one layer on a text."""
+    reading = get_reading(selection, chosen)
+    if layer in reading.layers and reading.values is not None:
+        place = reading.layers.index(layer)
+        return LayerOfText(reading.patterns[place], reading.values[place])
     model, start = get_model(selection.model), selection.start_token
     return shared(
-        ("layer", model.content_hash, text, start, layer),
-        lambda: read_text(model, text, layers=(layer,), start_token=_policy(start)).patterns[0],
+        ("layer", layer, *_text_key(selection, chosen)),
+        lambda: read_layer(model, chosen.text, layer, _policy(start)),
     )
 
 
@@ -232,13 +261,13 @@ def get_profile(selection: Selection) -> Profile:
     return profile
 
 
-def get_written(selection: Selection, reading: Reading, position: int, head: Head) -> Written:
+def get_written(selection: Selection, chosen: ChosenText, position: int, head: Head) -> Written:
     """What a head writes if it looks at one token of a text alone."""
     model = get_model(selection.model)
-    tokens = tuple(reading.tokens)
+    value = get_layer(selection, chosen, head.layer).values[head.head, position]
     return shared(
-        ("written", model.content_hash, tokens, position, head),
-        lambda: written_tokens(model, tokens, position, head),
+        ("written", position, head, *_text_key(selection, chosen)),
+        lambda: written_from(model, value, head),
         "Reading the weights …",
     )
 

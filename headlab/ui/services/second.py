@@ -7,13 +7,13 @@ profile on disk under the model's content, figures of a text in the result cache
 import re
 from dataclasses import dataclass, replace
 
+import numpy as np
 import streamlit as st
 
 from headlab.errors import HeadlabError
 from headlab.measuring.pictures import Pictures
-from headlab.measuring.reading import Reading, read_text
+from headlab.measuring.reading import Reading
 from headlab.models.loading import choose_folder
-from headlab.models.tokens import StartToken, tokenise
 from headlab.profiles.compare import (
     ProfileComparison,
     TextComparison,
@@ -30,6 +30,7 @@ from headlab.ui.services.results import (
     get_pictures,
     get_profile,
     get_reading,
+    get_whole_reading,
     result_cache,
     shared,
     stamp,
@@ -113,29 +114,32 @@ def drawn(name: str, start_token: bool, chosen: ChosenText) -> Drawn:
     found = result_cache().find(key)
     if found is None:
         there = Selection(model=name, start_token=start_token)
-        found = Drawn(get_reading(there, chosen), get_pictures(there, chosen.text))
+        reading = get_reading(there, chosen)
+        light = replace(reading, layers=(), patterns=np.empty((0, 0, 0, 0)), values=None)
+        found = Drawn(light, get_pictures(there, chosen))
         result_cache().put(key, found)
     return found
 
 
-def _words(name: str, start_token: bool, text: str) -> Words:
-    key = ("words", name, stamp(name), start_token, text)
+def _words(name: str, start_token: bool, chosen: ChosenText) -> Words:
+    key = ("words", name, stamp(name), start_token, chosen)
     found = result_cache().find(key)
     if found is not None:
         return found
     model = get_model(name)
-    start: StartToken = "model" if start_token else None
-    tokens, _ = tokenise(model, text, start)
-    if len(tokens) > MAX_TOKENS:
+    there = Selection(model=name, start_token=start_token)
+    n = len(get_reading(there, chosen).tokens)
+    if n > MAX_TOKENS:
         raise HeadlabError(
-            f"The text is {len(tokens)} tokens long, and two models are compared on at most "
+            f"The text is {n} tokens long, and two models are compared on at most "
             f"{MAX_TOKENS}: choose a shorter one."
         )
-    return shared(key, lambda: on_words(read_text(model, text, start_token=start), model))
+    reading = get_whole_reading(there, chosen)
+    return shared(key, lambda: on_words(reading, model))
 
 
-def get_text_comparison(selection: Selection, text: str) -> TextComparison:
+def get_text_comparison(selection: Selection, chosen: ChosenText) -> TextComparison:
     """One text on the open and on the second model."""
     assert selection.second is not None
     sides = (selection.model, selection.second)
-    return compare_words(*(_words(name, selection.start_token, text) for name in sides))
+    return compare_words(*(_words(name, selection.start_token, chosen) for name in sides))

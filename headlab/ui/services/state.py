@@ -23,6 +23,7 @@ from headlab.models.loading import is_known
 
 OWN = "own"
 OWN_TEXT = "own_text"
+_FIRST_MODEL = "first model"
 MAX_NAME = 100
 NAME_MAPS = "name-copying"  # ready-made views of the rankings
 LINKED_TEXT = "own"  # the part of a copied link that carries a text
@@ -77,10 +78,11 @@ class Selection:
         return self.text_name == OWN
 
     def as_query(self) -> dict[str, str]:
-        """The selection as it stands in the address: what differs from the start."""
-        start = asdict(Selection())
-        if start["model"] != "mini":
-            start["model"] = None  # what this machine opens first another may not have
+        """The selection as it stands in the address: the model, and what differs from the start.
+
+        What a machine opens first changes with what is downloaded, so the model is always named.
+        """
+        start = asdict(Selection(model=""))
         return {
             part.name: part.write(value)
             for part in _PARTS
@@ -316,8 +318,13 @@ def fit(selection: Selection, n_layers: int, n_heads: int) -> tuple[Selection, l
 
 
 def current() -> tuple[Selection, list[str]]:
-    """What the address bar asks for; a text in a copied link becomes the learner's own."""
+    """What the address bar asks for; a text in a copied link becomes the learner's own.
+
+    Where it names no model, the one is meant that was this machine's first when the session began.
+    """
     query = st.query_params.to_dict()
+    if "model" not in query:
+        query["model"] = st.session_state.setdefault(_FIRST_MODEL, default_model())
     if LINKED_TEXT in query:
         st.session_state[OWN_TEXT] = query[LINKED_TEXT]
         query["text"] = OWN

@@ -9,7 +9,8 @@ from headlab.figures import (
 )
 from headlab.heads import Head
 from headlab.measuring.confidence import label_title
-from headlab.profiles.compare import MIN_CHANGE, ProfileComparison
+from headlab.measuring.scoring import MIN_CHANGE
+from headlab.profiles.compare import ProfileComparison
 from headlab.ui.services import state
 from headlab.ui.services.state import Selection
 

@@ -36,7 +36,7 @@ def on_a_text(selection: Selection, comparison: ProfileComparison, behaviour: st
     if chosen is None:
         return
     with guarded():
-        both = get_text_comparison(selection, chosen.text)
+        both = get_text_comparison(selection, chosen)
         if comparison.changes:
             alike(comparison, both)
             grids(replace(selection, lens=False), comparison, chosen)

@@ -14,6 +14,7 @@ from headlab.measuring.reading import CANNOT, Reading
 from headlab.profiles.profile import Profile
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import (
+    ChosenText,
     get_eigenvalue_copying,
     get_model,
     get_removals,
@@ -156,7 +157,9 @@ def rungs(
     return "\n".join(lines)
 
 
-def what_it_writes(selection: Selection, reading: Reading, position: int, head: Head) -> None:
+def what_it_writes(
+    selection: Selection, chosen: ChosenText, reading: Reading, position: int, head: Head
+) -> None:
     """The tokens that a head makes likelier and less likely if it looks at one token alone."""
     token = position_names(reading.token_texts)[position]
     st.markdown(f"**What {head} writes when it looks at token** `{token}`")
@@ -165,7 +168,7 @@ def what_it_writes(selection: Selection, reading: Reading, position: int, head: 
         "the next token: by how much its output moves their logits, the scores that probabilities "
         "are made from (final scale left out: compare figures within the table only)."
     )
-    written = get_written(selection, reading, position, head)
+    written = get_written(selection, chosen, position, head)
     visible = position_names([text for text, _ in (*written.raised, *written.lowered)])
     shown = [name.split(" ", 1)[1] for name in visible]
     n = len(written.raised)

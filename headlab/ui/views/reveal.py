@@ -12,7 +12,8 @@ from headlab.exercises import (
     grade,
 )
 from headlab.exercises.effects import SIZES
-from headlab.exercises.format import PROBABILITY, WHAT_IF, WHICH_HEAD, WHICH_OF_TWO, WHICH_TOKEN
+from headlab.exercises.format import PROBABILITY
+from headlab.exercises.kinds import get_kind
 from headlab.exercises.prepared import RIGHT, WRONG
 from headlab.figures import (
     model_policy,
@@ -33,14 +34,14 @@ MAX_BARS = 12
 
 def reveal(selection: Selection, prepared: PreparedQuestion, value: str, key: str) -> None:
     """The pictures, with the prediction drawn over them."""
-    names_a_head = prepared.question.kind in (WHICH_HEAD, WHICH_OF_TWO)
-    predicted = [Head.parse(value)] if names_a_head else []
+    answers = get_kind(prepared.question.kind).answers
+    predicted = [Head.parse(value)] if answers == "head" else []
     parts = []
     if prepared.framed is not None:
         parts.append(f"The framed picture is that of **{prepared.framed}**.")
     if predicted:
         parts.append(f"◆ marks your prediction, **{value}**.")
-    if prepared.question.kind == WHAT_IF:
+    if answers == "size":
         before_and_after(selection, prepared, value, key)
     st.markdown(" ".join(parts))
     pictures(selection, prepared.question.text, (), predicted, key)
@@ -78,7 +79,7 @@ def large_picture(selection: Selection, prepared: PreparedQuestion, value: str, 
     assert prepared.framed is not None and prepared.query is not None
     reading = get_lab(selection).reading(prepared.question.text)
     pattern = reading.pattern(*prepared.framed)
-    is_prediction = prepared.question.kind == WHICH_TOKEN
+    is_prediction = get_kind(prepared.question.kind).answers == "token"
     outlined = np.zeros(pattern.shape, dtype=bool)
     outlined[prepared.query, [int(value)] if is_prediction else list(prepared.keys)] = True
     figure = pattern_figure(
@@ -94,7 +95,7 @@ def verdict(selection: Selection, prepared: PreparedQuestion, value: str, key: s
     found = grade(prepared.key, value)
     draw = {RIGHT: st.success, WRONG: st.warning}.get(found.outcome, st.info)
     draw(found.sentence)
-    if prepared.measured and prepared.question.kind != WHAT_IF:
+    if prepared.measured and get_kind(prepared.question.kind).answers != "size":
         with st.expander("The figures behind it"):
             measured_figures(selection, prepared, value, key)
 
@@ -138,7 +139,7 @@ def pictures(
         chosen = ChosenText(text.words, text.facts)
         head_grid(
             get_reading(plain_view, chosen),
-            get_pictures(plain_view, text.words),
+            get_pictures(plain_view, chosen),
             GridView(asked.layer, asked.head),
             highlight=marked,
             hidden=hidden,

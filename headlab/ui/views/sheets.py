@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from headlab.errors import HeadlabError
 from headlab.exercises import (
     MeasurementContext,
     Record,
@@ -11,7 +12,9 @@ from headlab.exercises import (
     parse_record,
     sheets,
 )
+from headlab.exercises.guided import guided_problems
 from headlab.exercises.record import DONE
+from headlab.models.loading import is_known
 from headlab.ui.services.learner import (
     get_lab,
     keep_record,
@@ -22,6 +25,7 @@ from headlab.ui.services.navigation import page_link
 from headlab.ui.services.second import has_second
 from headlab.ui.services.start_page import guarded
 from headlab.ui.services.state import Selection
+from headlab.ui.views.words import plain
 
 
 def choose_sheet(selection: Selection, record: Record) -> None:
@@ -48,7 +52,7 @@ def choose_sheet(selection: Selection, record: Record) -> None:
             page_link("Predict", label=f"**{sheet.title}**", sheet=sheet.name, step=1)
             st.markdown(f"{about} · {done} of {len(sheet.steps)} steps done")
     your_record(record)
-    own_sheet(offered.problems)
+    own_sheet(guided_problems() | offered.problems)
 
 
 def lacks_second(selection: Selection, sheet: Sheet) -> bool:
@@ -72,11 +76,13 @@ def revisit(record: Record) -> None:
         st.subheader("Revisit")
         st.markdown("You were sure here, and the measurement said otherwise. Try again:")
     for entry in missed:
+        model = entry.setting.model
         page_link(
             "Predict",
-            label=f"{entry.sheet_title}, step {entry.step}: {entry.step_title}",
+            label=plain(f"{entry.sheet_title}, step {entry.step}: {entry.step_title}"),
             sheet=entry.sheet,
             step=entry.step,
+            **({"model": model} if is_known(model) else {}),
         )
 
 
@@ -88,12 +94,14 @@ def your_record(record: Record) -> None:
             "it in, or to go on with another day or on another machine."
         )
         name = st.text_input("Your name, if you like", value=record.name, max_chars=200)
-        if name != record.name:
+        if name != record.name and record.name and record.entries:
+            ask_who(record, name)
+        elif name != record.name:
             record = replace(record, name=name)
             keep_record(record)
         st.download_button(
             "Download your record (JSON)",
-            record.to_json(),
+            record.to_json,
             "headlab-record.json",
             "application/json",
             disabled=not record.entries,
@@ -101,9 +109,37 @@ def your_record(record: Record) -> None:
         file = st.file_uploader("Go on with a record you saved", type="json", key="saved record")
         if file is not None and st.session_state.get("record taken in") != file.file_id:
             with guarded():
-                keep_record(parse_record(file.getvalue()).merge(record))
+                keep_record(taken_in(parse_record(file.getvalue()), record))
                 st.session_state["record taken in"] = file.file_id
                 st.rerun()
+
+
+def ask_who(record: Record, name: str) -> None:
+    """Whether a changed name is somebody else's, whose record begins anew, or a correction."""
+    st.info(
+        f"This record is in the name of {plain(record.name)}. Is somebody else working here now? "
+        "Then download it first: this browser keeps one record at a time."
+    )
+    st.button(
+        "Somebody else: begin a new record",
+        on_click=lambda: keep_record(Record.new(name)),
+        type="primary",
+    )
+    st.button(
+        "The same person: correct the name",
+        on_click=lambda: keep_record(replace(record, name=name)),
+    )
+
+
+def taken_in(saved: Record, record: Record) -> Record:
+    """A saved record with what was done meanwhile, unless that is somebody else's."""
+    if record.entries and saved.name and record.name and saved.name != record.name:
+        raise HeadlabError(
+            f"This file is in the name of {saved.name}, and the record open here in that of "
+            f"{record.name}: download the open one, clear this browser under “Shared machine?”, "
+            "then hand the file in again."
+        )
+    return saved.merge(record)
 
 
 def own_sheet(problems: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from headlab.exercises import (
     explain,
     prepare,
 )
-from headlab.exercises.format import WHAT_IF
+from headlab.exercises.kinds import get_kind
 from headlab.exercises.record import DONE, EXPLAIN, OBSERVE, PREDICT, REVISE, TRANSFER
 from headlab.figures import (
     calibration_figure,
@@ -94,7 +94,7 @@ def predict(
             "Some or all pictures for this text are hidden until you have answered; they have not "
             "been sent to your browser."
         )
-    if prepared.question.kind == WHAT_IF:
+    if get_kind(prepared.question.kind).answers == "size":
         st.markdown(
             "Look at the pictures as long as you like: they show the model as it is. What it does "
             "without these heads has not been sent to your browser."

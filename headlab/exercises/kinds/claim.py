@@ -1,23 +1,16 @@
 """Claims on trial: supported, not supported, or not to be tested here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
+from headlab.exercises.context import CannotTell, MeasurementContext
+from headlab.exercises.finding import find_head, find_layer
 from headlab.exercises.format import SHAPES_COUNT, Question
-from headlab.exercises.measures import (
-    Bounds,
-    CannotTell,
-    MeasurementContext,
-    Values,
-    all_heads,
-    find_head,
-    find_layer,
-    measured,
-    possible_shapes,
-)
+from headlab.exercises.kinds.base import OF_HEADS, Figures, Keys, Kind, Mistake
+from headlab.exercises.measures import Bounds, Values, measured, possible_shapes
 from headlab.exercises.prepared import (
     CANNOT,
     NOT_SUPPORTED,
@@ -47,7 +40,7 @@ class _Quantity:
     passes_at: float = 0
 
 
-def claim(question: Question, lab: MeasurementContext) -> PreparedQuestion:
+def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """Whether what the claim says holds for what is measured here."""
     quantities, words, passing = _quantities(question, lab)
     if question.rises:
@@ -68,8 +61,6 @@ def claim(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     )
     return PreparedQuestion(
         question,
-        question.ask,
-        True,
         options=VERDICTS,
         key=key,
         hidden=heads,
@@ -78,11 +69,11 @@ def claim(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     )
 
 
-def cannot_be_tested(question: Question, why: str) -> PreparedQuestion:
+def untested(question: Question, why: str) -> PreparedQuestion:
     """A claim that nothing measured here can decide."""
     figures = {"claim": CANNOT, "score": "nothing measured", "answer": CANNOT}
     key = Key((CANNOT,), f"{CANNOT}: {why.rstrip('.')}", graded=True, figures=figures)
-    return PreparedQuestion(question, question.ask, True, options=VERDICTS, key=key)
+    return PreparedQuestion(question, options=VERDICTS, key=key)
 
 
 def _quantities(question: Question, lab: MeasurementContext) -> tuple[list[_Quantity], str, str]:
@@ -100,7 +91,7 @@ def _quantities(question: Question, lab: MeasurementContext) -> tuple[list[_Quan
         quantity = _Quantity(str(head), bounds, (head,), passes_at=at)
         return [quantity], f"{head}: {number(bounds[0])}", number(at)
     if question.layer is None:
-        groups = {f"all of {lab.model_name}": all_heads(lab)}
+        groups = {f"all of {lab.model_name}": lab.all_heads()}
     else:
         every = question.layer == "every"
         layers = range(lab.n_layers) if every else [find_layer(question.layer, lab)]
@@ -168,3 +159,36 @@ def _rises(bounds: Sequence[Bounds]) -> str:
     if all(value <= after for (value, _, _), (after, _, _) in steps):
         return SUPPORTED
     return NOT_SUPPORTED if any(high < low for (_, low, _), (_, _, high) in steps) else CANNOT
+
+
+def check(question: Question) -> Iterable[Mistake]:
+    """A claim is about a head or about a layer, and says what would hold."""
+    q = question
+    if q.head is not None and (q.layer is not None or q.among or q.passing is not None):
+        yield Mistake("head", "a claim is about a head or about a layer: delete one.")
+    if q.rises and q.layer != "every":
+        yield Mistake("rises", "'rises' needs layer = \"every\".")
+    if q.rises is (q.at_least is not None or q.at_most is not None):
+        yield Mistake(
+            "", "a claim needs a bound: 'at_least', 'at_most' or both, or else rises = true."
+        )
+    bounds = (q.at_least, q.at_most)
+    if "all" in bounds and (q.head is not None or q.measure == SHAPES_COUNT):
+        yield Mistake("", '"all" counts heads, and this claim does not.')
+    if "threshold" in bounds and q.head is None:
+        yield Mistake("", '"threshold" needs a claim about one head.')
+
+
+KIND = Kind(
+    name="claim",
+    asks="supported, not supported, cannot be tested here",
+    measures=(*OF_HEADS, SHAPES_COUNT),
+    keys=Keys(may=frozenset({"head", "layer", "passing", "among", "at_least", "at_most", "rises"})),
+    keys_by={SHAPES_COUNT: Keys(frozenset({"layer"}), frozenset({"at_least", "at_most"}))},
+    figures=Figures(explanation=("claim",)),
+    figures_by={measure: Figures(ask=("passing",)) for measure in OF_HEADS},
+    layers=("first", "middle", "last", "every"),
+    prepare=prepare,
+    untested=untested,
+    check=check,
+)

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from headlab.cli.codes import DONE
 from headlab.cli.shared import (
@@ -49,7 +50,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--text", help="the text to read")
     add_start_token(parser)
-    several = {"nargs": "+", "action": "extend"}
+    several: dict[str, Any] = {"nargs": "+", "action": "extend"}
     parser.add_argument("--behaviour", metavar="B", help="maps of only these (all)", **several)
     parser.add_argument(
         "--entity",

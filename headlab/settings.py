@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+PUBLIC_MAX_TOKENS = 1024
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 
@@ -30,6 +31,10 @@ def _is_folder(word: str) -> bool:
 
 def _is_folder_or_new(word: str) -> bool:
     return _is_folder(word) or not os.path.exists(os.path.expanduser(word))
+
+
+def _is_length(word: str) -> bool:
+    return word.isascii() and word.isdigit() and 128 <= int(word[:9]) <= 1_000_000
 
 
 def _is_megabytes(word: str) -> bool:
@@ -68,6 +73,13 @@ SETTINGS = {
             default="256",
             takes="a whole number from 16 to 100000",
             valid=_is_megabytes,
+        ),
+        Setting(
+            name="HEADLAB_MAX_TOKENS",
+            meaning="The longest text that is read, in tokens; a model may read fewer.",
+            default="1024 on a public server, else what the model reads",
+            takes="a whole number from 128 to 1000000",
+            valid=_is_length,
         ),
         Setting(
             name="HEADLAB_LOG_LEVEL",
@@ -123,6 +135,14 @@ def memory() -> int:
     """Bytes for what learners share."""
     word = _value("HEADLAB_MEMORY")
     return (int(word) if _is_megabytes(word) else 256) * 1_000_000
+
+
+def max_tokens() -> int | None:
+    """The longest text that is read, in tokens, or None for what the model reads."""
+    word = _value("HEADLAB_MAX_TOKENS")
+    if _is_length(word):
+        return int(word)
+    return PUBLIC_MAX_TOKENS if public() else None
 
 
 def log_level(otherwise: str = "INFO") -> str:

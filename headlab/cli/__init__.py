@@ -77,6 +77,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HeadlabError as error:
         print(f"headlab: {error}", file=sys.stderr)
         return FAILED
+    except MemoryError:
+        print(
+            "headlab: the memory ran out: take a shorter text or a smaller model, or close other "
+            "programs.",
+            file=sys.stderr,
+        )
+        return FAILED
     except KeyboardInterrupt:
         print("headlab: stopped.", file=sys.stderr)
         return FAILED

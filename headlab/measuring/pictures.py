@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from headlab.models.attention import Tap, run
+from headlab.models.kernels import largest_cells, largest_without_first
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 
@@ -65,12 +66,17 @@ class Drawing:
         self.cells = np.empty((*shape, self.side * (self.side + 1) // 2), dtype=np.uint8)
         self.left = np.empty((*shape, n), dtype=np.float32) if lens else None
 
-    def add(self, layer: int, heads: slice, patterns: np.ndarray) -> None:
-        """Draw the patterns [head, query, key] of these heads; they are only read."""
-        if self.left is not None:
-            patterns, self.left[layer, heads] = without_first(patterns)
-            patterns = np.nan_to_num(patterns)
-        self.cells[layer, heads] = _triangle(quantised(pooled(patterns, self.pool)))
+    def add(self, layer: int, heads: slice, patterns: Any) -> None:
+        """Draw the patterns, a tensor [head, query, key], of these heads; they are only read.
+
+        They are pooled where they are: what leaves the tap is no larger than the picture.
+        """
+        if self.left is None:
+            cells = largest_cells(patterns, self.pool)
+        else:
+            cells, left = largest_without_first(patterns, self.pool)
+            self.left[layer, heads] = left.cpu().numpy()
+        self.cells[layer, heads] = _triangle(quantised(cells.float().cpu().numpy()))
 
     def pictures(self) -> Pictures:
         """What has been drawn."""
@@ -93,7 +99,7 @@ def draw_pictures(
     drawing = Drawing((model.n_layers, model.n_heads), len(tokens), lens, largest_side)
 
     def read(layer: int, heads: slice, pattern: Any) -> None:
-        drawing.add(layer, heads, pattern[0].float().cpu().numpy())
+        drawing.add(layer, heads, pattern[0])
 
     tap = Tap(read_heads=read, last_layer=model.n_layers - 1)
     run(model.network, model.as_batch([tokens]), tap)

@@ -12,10 +12,12 @@ from headlab.behaviours import Prompt, Spans, behaviours, get_behaviour
 from headlab.behaviours.base import positions
 from headlab.errors import HeadlabError
 from headlab.measuring.confidence import on_scale
+from headlab.measuring.effort import effort_of_reading
 from headlab.measuring.pictures import Drawing, Pictures
 from headlab.measuring.scoring import Batch, token_codes
 from headlab.models.attention import Tap, run
 from headlab.models.loading import LoadedModel
+from headlab.models.memory import check_reading, free_memory
 from headlab.models.tokens import (
     StartToken,
     find_in_text,
@@ -201,6 +203,7 @@ def read_text(
         spans = find_spans(model, text, entities, start)
     chosen = [behaviour for behaviour in behaviours().values() if not behaviour.needs_model]
     n, shape = len(tokens), (model.n_layers, model.n_heads)
+    check_reading(n, effort_of_reading(model, n, len(kept)).n_bytes, free_memory(model.device))
     prompt = Prompt(tuple(tokens), tuple(token_texts), spans)
     batch = Batch([prompt], chosen, on_text=True, model=model, extra=_shape_cells(n))
     patterns = np.zeros((len(kept), model.n_heads, n, n), dtype=np.float32)
@@ -219,13 +222,10 @@ def read_text(
         for key in SHAPES:
             shares[key][layer, heads] = shaped[key][0]
         entropy[layer, heads] = batch.mean_entropy(pattern, HINT_FROM)[0]
-        if layer not in kept and not drawings:
-            return
-        exact = pattern[0].float().cpu().numpy()
         if layer in kept:
-            patterns[kept.index(layer), heads] = exact
+            patterns[kept.index(layer), heads] = pattern[0].float().cpu().numpy()
         for drawing in drawings:
-            drawing.add(layer, heads, exact)
+            drawing.add(layer, heads, pattern[0])
 
     def read_value(layer, value):
         if layer in kept:
@@ -277,14 +277,22 @@ def read_layer(
     """
     tokens, _ = tokenise(model, text, resolve_start_token(model, start_token))
     (layer,) = _checked_layers(model, [layer])
-    found: list[np.ndarray] = []
+    n = len(tokens)
+    check_reading(n, effort_of_reading(model, n, 1).n_bytes, free_memory(model.device))
+    patterns = np.empty((model.n_heads, n, n), dtype=np.float32)
+    values: list[np.ndarray] = []
 
-    def read(at, pattern, value):
+    def read(at, heads, pattern):
         if at == layer:
-            found.extend(part[0].float().cpu().numpy() for part in (pattern, value))
+            patterns[heads] = pattern[0].float().cpu().numpy()
 
-    run(model.network, model.as_batch([tokens]), Tap(read=read, last_layer=layer))
-    return LayerOfText(*found)
+    def read_value(at, value):
+        if at == layer:
+            values.append(value[0].float().cpu().numpy())
+
+    tap = Tap(read_heads=read, edit_value=read_value, last_layer=layer)
+    run(model.network, model.as_batch([tokens]), tap)
+    return LayerOfText(patterns, values[0])
 
 
 def _checked_layers(model: LoadedModel, layers: Iterable[int] | None) -> tuple[int, ...]:

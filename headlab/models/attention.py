@@ -23,6 +23,7 @@ import torch
 from headlab.errors import HeadlabError
 from headlab.models.hf import AttentionInterface, AttentionMaskInterface, eager_mask
 from headlab.models.kernels import blocks
+from headlab.models.memory import enough_memory
 from headlab.models.weights import final_norm, head_values, layer_modules
 
 NAME = "headlab"
@@ -70,6 +71,22 @@ class _Stop(Exception):
 
 
 _TAP: ContextVar[Tap | None] = ContextVar("headlab_tap", default=None)
+Pause = Callable[[int], None]
+_PAUSE: ContextVar[Pause | None] = ContextVar("headlab_pause", default=None)
+
+
+@contextmanager
+def pausing(pause: Pause) -> Iterator[None]:
+    """Have ``pause`` called in the midst of every pass made inside the ``with`` block.
+
+    It is called with the layer in every layer, of a long text after every few heads. It may take its time, while
+    another thread uses the same network, and it may raise to give the pass up.
+    """
+    token = _PAUSE.set(pause)
+    try:
+        yield
+    finally:
+        _PAUSE.reset(token)
 
 
 def _attend(
@@ -102,13 +119,15 @@ def _attend(
         value = value if replacement is None else replacement
 
     outputs = []
-    whole = tap.read is not None
+    whole, pause = tap.read is not None, _PAUSE.get()
     for heads, pattern in _patterns(query, key, attention_mask, scaling, whole):
         if tap.read_heads is not None:
             tap.read_heads(layer, heads, pattern)
         if tap.read is not None:
             replacement = tap.read(layer, pattern, value)
             pattern = pattern if replacement is None else replacement
+        if pause is not None:
+            pause(layer)
         if layer != tap.last_layer:
             dropped = torch.nn.functional.dropout(pattern, p=dropout, training=module.training)
             outputs.append(torch.matmul(dropped, value[:, heads]))
@@ -235,7 +254,7 @@ def run(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
         )
     if tap.edit_residual is not None or tap.read_mlp is not None:
         _hook(network)
-    with listening(tap):
+    with listening(tap), enough_memory():
         try:
             return network.base_model(input_ids=tokens, use_cache=False).last_hidden_state
         except _Stop:

@@ -1,6 +1,8 @@
-"""The two reductions over patterns that every pattern score is made of."""
+"""Reductions over patterns: those that scores are made of, and those that pictures are."""
 
+import time
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import torch
@@ -24,6 +26,19 @@ def blocks(n: int, bytes_each: int) -> Iterator[slice]:
     step = max(1, BLOCK // max(bytes_each, 1))
     for begin in range(0, n, step):
         yield slice(begin, begin + step)
+
+
+@cache
+def products_per_second(device: str) -> float:
+    """Multiplications of a matrix product that this machine does in a second, timed once."""
+    rows = torch.ones(256, 1024, device=device)
+    square = torch.ones(1024, 1024, device=device)
+    seconds = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        float((rows @ square)[0, 0])  # waits for a device that works on its own
+        seconds.append(time.perf_counter() - begin)
+    return rows.numel() * len(square) / min(seconds)
 
 
 @torch.inference_mode()
@@ -60,3 +75,40 @@ def normalised_entropy(
         entropy = torch.special.entr(patterns[:, :, part].float()).sum(-1)  # [batch, head, query]
         total += (entropy * scale[:, None, part]).sum(-1)
     return total / rows.sum(-1)[:, None]
+
+
+@torch.inference_mode()
+def largest_cells(patterns: torch.Tensor, by: int) -> torch.Tensor:
+    """The largest value of every ``by`` x ``by`` cells of [head, query, key]; never a copy."""
+    return patterns if by == 1 else _largest_rows(_largest_keys(patterns, by), by)
+
+
+@torch.inference_mode()
+def largest_without_first(patterns: torch.Tensor, by: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same of rows renormalised without key 0, and what each row has left without it.
+
+    ``patterns`` [head, query, key] -> cells, 0 where a row has nothing left, and [head, query]. A
+    row is divided after the largest of its keys was found, so no copy of the patterns is made.
+    """
+    left = patterns[..., 1:].sum(-1, dtype=torch.float32)
+    cells = _largest_keys(patterns, by).clone()
+    first = patterns[..., 1:by]
+    cells[..., 0] = first.amax(-1) if first.shape[-1] else 0
+    rows = torch.where(left[..., None] > 0, cells / left[..., None], 0)
+    return (rows if by == 1 else _largest_rows(rows, by)), left
+
+
+def _largest_keys(patterns: torch.Tensor, by: int) -> torch.Tensor:
+    """Over every ``by`` keys: [head, query, key] -> [head, query, cell]."""
+    if by == 1:
+        return patterns
+    whole = patterns.shape[-1] // by * by
+    parts = [patterns[..., :whole].unflatten(-1, (-1, by)).amax(-1)]
+    if whole < patterns.shape[-1]:
+        parts.append(patterns[..., whole:].amax(-1, keepdim=True))
+    return torch.cat(parts, -1)
+
+
+def _largest_rows(cells: torch.Tensor, by: int) -> torch.Tensor:
+    """Over every ``by`` queries: [head, query, cell] -> [head, cell, cell]."""
+    return _largest_keys(cells.transpose(-1, -2), by).transpose(-1, -2)

@@ -1,6 +1,8 @@
 """How much memory a model needs and how much is free, asked before it is loaded."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,34 @@ def free_memory(device: torch.device) -> int | None:
         return torch.cuda.mem_get_info(device)[0]
     known = [size for size in (_free_on_machine(), _free_in_container()) if size is not None]
     return min(known, default=None)
+
+
+@contextmanager
+def enough_memory() -> Iterator[None]:
+    """Memory that runs out inside the ``with`` block becomes a HeadlabError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # torch says it with a RuntimeError on a CPU, with one of its own elsewhere
+        out = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not out and "DefaultCPUAllocator" not in str(error):
+            raise
+        raise HeadlabError(
+            "The memory ran out: take a shorter text or a smaller model, or close other programs."
+        ) from error
+
+
+def check_reading(n_tokens: int, needed: int, free: int | None) -> None:
+    """Raise HeadlabError where reading a text would not fit into what is free.
+
+    Asked before, because a system that is out of memory stops the whole server instead of saying
+    so.
+    """
+    if free is not None and needed > free:
+        raise HeadlabError(
+            f"Reading a text of {n_tokens:,} tokens needs {gigabytes(needed)} of memory and "
+            f"{gigabytes(free)} are free: take a shorter text, or close other programs."
+        )
 
 
 def check_memory(name: str, needed: int, free: int | None) -> None:

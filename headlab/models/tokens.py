@@ -4,6 +4,7 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
+from headlab import settings
 from headlab.errors import HeadlabError
 from headlab.models.loading import LoadedModel
 
@@ -44,6 +45,11 @@ def tokenise(
         raise HeadlabError(
             f"The text is {len(tokens):,} tokens long and {model.name} reads at most "
             f"{model.max_tokens:,}: shorten it by {len(tokens) - model.max_tokens:,} tokens."
+        )
+    if (most := settings.max_tokens()) is not None and len(tokens) > most:
+        raise HeadlabError(
+            f"The text is {len(tokens):,} tokens long and this laboratory reads at most {most:,} "
+            f"(HEADLAB_MAX_TOKENS): shorten it by {len(tokens) - most:,} tokens."
         )
     return tokens, [token_text(model, token) for token in tokens]
 

@@ -36,10 +36,14 @@ from headlab.interventions import (
 from headlab.interventions.base import Progress
 from headlab.interventions.patching import Direction
 from headlab.interventions.replacing import Mode
+from headlab.measuring.effort import effort_of_reading
 from headlab.measuring.pictures import Pictures
 from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_text
+from headlab.models.attention import pausing
+from headlab.models.catalogue import gigabytes
 from headlab.models.circuits import Written, eigenvalue_copying, written_from
 from headlab.models.loading import LoadedModel, load_model
+from headlab.models.memory import enough_memory
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import kept_profile, profile_model
@@ -48,6 +52,8 @@ from headlab.ui.services.state import Selection
 
 MODEL_QUEUE = ModelQueue()
 PART = 1 / 8  # of the result cache: the most that one text's patterns and values may take
+LONG_S = 4.0  # seconds of reading from which a page says how long it takes
+_STOPPED = "the text whose reading was stopped"
 MODELS = 2  # held at once: mini and one more, or the two that are compared
 
 
@@ -102,8 +108,13 @@ def shared(key: Hashable, make: Callable[[], Any], what: str = "Reading the text
     if found is not None:
         result_cache().hits += 1
         return found
-    with st.spinner(what), wait_shown() as tell:
-        return result_cache().get(key, make, tell)
+    with st.spinner(what), wait_shown() as tell, pausing(lambda layer: MODEL_QUEUE.give_way(tell)):
+        return result_cache().get(key, lambda: _in_memory(make), tell)
+
+
+def _in_memory(make: Callable[[], Any]) -> Any:
+    with enough_memory():
+        return make()
 
 
 def shared_with_bar(key: Hashable, make: Callable[[Progress], Any], words: str) -> Any:
@@ -154,7 +165,9 @@ def get_reading(selection: Selection, chosen: ChosenText) -> Reading:
     holds none, and :func:`get_layer` and :func:`get_whole_reading` give them.
     """
     model, start = get_model(selection.model), selection.start_token
-    return shared(_text_key(selection, chosen), lambda: _read(model, chosen, start, whole=False))
+    key = _text_key(selection, chosen)
+    _stay_stopped(key)
+    return shared(key, lambda: _read(model, chosen, start, key, whole=False))
 
 
 def _text_key(selection: Selection, chosen: ChosenText) -> tuple[Hashable, ...]:
@@ -162,21 +175,72 @@ def _text_key(selection: Selection, chosen: ChosenText) -> tuple[Hashable, ...]:
     return ("text", model.name, model.content_hash, chosen, selection.start_token)
 
 
-def _read(model: LoadedModel, chosen: ChosenText, start: bool, whole: bool) -> Reading:
+def _read(
+    model: LoadedModel, chosen: ChosenText, start: bool, key: Hashable, whole: bool
+) -> Reading:
     n = len(tokenise(model, chosen.text, resolve_start_token(model, _policy(start)))[0])
     width = model.network.config.hidden_size  # of the value vectors of a layer's heads together
     n_bytes = 4 * model.n_layers * n * (model.n_heads * n + width)
     fits = n_bytes <= result_cache().max_bytes * PART
-    return read_text(
-        model,
-        chosen.text,
-        layers=None if whole or fits else (),
-        start_token=_policy(start),
-        entities=chosen.facts or None,
-        spans=chosen.spans,
-        pictures=not whole,
-        values=fits and not whole,
-    )
+    with _long_work(model, n, model.n_layers if whole or fits else 0, key):
+        return read_text(
+            model,
+            chosen.text,
+            layers=None if whole or fits else (),
+            start_token=_policy(start),
+            entities=chosen.facts or None,
+            spans=chosen.spans,
+            pictures=not whole,
+            values=fits and not whole,
+        )
+
+
+@contextmanager
+def _long_work(model: LoadedModel, n_tokens: int, n_kept: int, key: Hashable) -> Iterator[None]:
+    """Says of a long text how long reading it takes and how much memory, and lets it be stopped.
+
+    A press of the button begins a run of its own, and the old one ends where it next moves the
+    bar; all who wait for the model go before every step.
+    """
+    effort = effort_of_reading(model, n_tokens, n_kept)
+    if effort.seconds < LONG_S:
+        yield
+        return
+    place = st.empty()
+    with place.container(border=True):
+        st.write(
+            f"Reading {n_tokens:,} tokens takes about {in_words(effort.seconds)} and "
+            f"{gigabytes(effort.n_bytes)} of memory beside the model; others go first."
+        )
+        bar = st.progress(0.0)
+        st.button("Stop reading", key=f"stop {model.name}", on_click=_stop, args=(key,))
+
+    def pause(layer: int) -> None:
+        bar.progress((layer + 1) / model.n_layers, f"Layer {layer + 1} of {model.n_layers}")
+        MODEL_QUEUE.give_way()
+
+    try:
+        with pausing(pause):
+            yield
+    finally:
+        place.empty()
+
+
+def in_words(seconds: float) -> str:
+    """A length of time, roughly: "20 s", "3 min"."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _stop(key: Hashable) -> None:
+    st.session_state[_STOPPED] = key
+
+
+def _stay_stopped(key: Hashable) -> None:
+    """What was stopped does not begin again by itself: the page ends here, with a button."""
+    if st.session_state.get(_STOPPED) == key and result_cache().find(key) is None:
+        st.info("Reading this text was stopped. Shorten it above, or")
+        st.button("read it after all", key="read after all", on_click=_stop, args=(None,))
+        st.stop()
 
 
 def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:
@@ -186,7 +250,8 @@ def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:
         return reading
     model, start = get_model(selection.model), selection.start_token
     key = ("whole", *_text_key(selection, chosen))
-    return shared(key, lambda: _read(model, chosen, start, whole=True))
+    _stay_stopped(key)
+    return shared(key, lambda: _read(model, chosen, start, key, whole=True))
 
 
 def get_pictures(selection: Selection, chosen: ChosenText) -> Pictures:

@@ -79,8 +79,8 @@ _PAUSE: ContextVar[Pause | None] = ContextVar("headlab_pause", default=None)
 def pausing(pause: Pause) -> Iterator[None]:
     """Have ``pause`` called in the midst of every pass made inside the ``with`` block.
 
-    It is called with the layer in every layer, of a long text after every few heads. It may take its time, while
-    another thread uses the same network, and it may raise to give the pass up.
+    It is called with the layer in every layer, of a long text after every few heads. It may take
+    its time, while another thread uses the same network, and may raise to give the pass up.
     """
     token = _PAUSE.set(pause)
     try:

@@ -1,5 +1,7 @@
 """Your text: which known heads wake, and what is missing where none can."""
 
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -7,6 +9,8 @@ from headlab import load_model, profile_model, read_text
 from headlab.behaviours import get_behaviour
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
+from headlab.ui.services import results
+from headlab.ui.services.state import Selection
 from tests.app.test_pages import opened, sentences
 
 
@@ -37,6 +41,28 @@ def status(test: AppTest, name: str) -> str:
 def test_repeating_a_sentence_wakes_induction_heads():
     assert status(with_text("Tom ran home at"), "induction") == "cannot be triggered by this text"
     assert status(with_text("Tom ran home. Tom ran home. Tom ran"), "induction") == "active"
+
+
+def test_a_long_text_says_what_it_takes_and_stays_stopped_until_asked_for(monkeypatch):
+    text, said = "Ann walked to the river and back again.", []
+    written = results.st.write
+    with monkeypatch.context() as patch:
+        patch.setattr(results, "LONG_S", 0.0)
+        patch.setattr(results.st, "write", lambda words: (said.append(words), written(words)))
+        test = with_text(text)
+    (about,) = [words for words in said if str(words).startswith("Reading ")]
+    assert "of memory beside the model" in about
+    assert status(test, "induction")  # and was read to the end
+
+    stopped = replace(Selection(), text_name="own", model="mini")
+    key = results._text_key(stopped, results.ChosenText("Somebody stopped this one."))
+    test.session_state[results._STOPPED] = key
+    test.text_area(key="own_text").set_value("Somebody stopped this one.").run()
+    assert any("was stopped" in block.value for block in test.info)
+    assert test.text_area(key="own_text").value == "Somebody stopped this one."
+    test.button(key="read after all").click().run()
+    assert not any("was stopped" in block.value for block in test.info)
+    assert status(test, "induction")
 
 
 def test_bars_are_the_scores_on_this_text(model):

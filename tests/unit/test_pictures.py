@@ -64,5 +64,14 @@ def test_a_long_text_is_pooled_and_says_so(model):
     assert (again.cells == pictures.cells).all() and again.pool == pictures.pool
 
 
+def test_a_long_text_is_pooled_through_the_lens_as_its_whole_pattern_would_be(model):
+    rest, left = without_first(read_text(model, TEXT).patterns)
+    for side in (5, 7):
+        pictures = draw_pictures(model, TEXT, lens=True, largest_side=side)
+        expected = pooled(np.nan_to_num(rest), pictures.pool)
+        assert np.abs(squares(pictures) - expected).max() <= 0.5 / 255 + 1e-6
+        assert pictures.left == pytest.approx(left, abs=1e-6)
+
+
 def test_quantising_never_leaves_its_range():
     assert quantised(np.array([-1e-9, 0, 0.5, 1, 1 + 1e-6])).tolist() == [0, 0, 128, 255, 255]

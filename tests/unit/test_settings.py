@@ -62,6 +62,7 @@ def test_good_and_empty_values_pass(tmp_path):
         "HEADLAB_CACHE": str(tmp_path / "new"),
         "HEADLAB_SHEETS": str(tmp_path),
         "HEADLAB_MEMORY": "64",
+        "HEADLAB_MAX_TOKENS": "2048",
         "HEADLAB_LOG_LEVEL": "debug",
         "HEADLAB_ROOM": "http://192.168.1.20:8501",
     }

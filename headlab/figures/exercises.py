@@ -66,25 +66,33 @@ def answers_figure(
 def prediction_figure(
     names: Sequence[str],
     value: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray] | None,
     predicted: str | None,
     title: str,
     policy: str,
 ) -> go.Figure:
-    """What was measured for each answer, with its bounds, and the prediction marked on it."""
-    value, low, high = (np.asarray(array, dtype=np.float32) for array in (value, low, high))
+    """What was measured for each answer, and the prediction marked on it.
+
+    ``bounds`` are the ends of its intervals; None where the values are exact.
+    """
+    value = np.asarray(value, dtype=np.float32)
+    error = None
+    if bounds is not None:
+        low, high = (np.asarray(array, dtype=np.float32) for array in bounds)
+        error = {"array": high - value, "arrayminus": value - low, "color": GREY}
     chosen = [name == predicted for name in names]
     figure = go.Figure(
         go.Bar(
             x=[plain(name) for name in names],
             y=value,
-            error_y={"array": high - value, "arrayminus": value - low, "color": GREY},
+            error_y=error,
             marker={
                 "line": {"color": FRAME, "width": [4 if mine else 0 for mine in chosen]},
                 "pattern": {"shape": ["/" if mine else "" for mine in chosen]},
             },
             text=["your prediction" if mine else "" for mine in chosen],
+            textposition="outside",
+            cliponaxis=False,
             hovertemplate="%{x}: %{y:.3f}<extra></extra>",
         )
     )

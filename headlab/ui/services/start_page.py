@@ -18,6 +18,7 @@ from headlab.ui.services import browser_store, metrics, state
 from headlab.ui.services.navigation import draw_navigation, page_link
 from headlab.ui.services.results import get_model
 from headlab.ui.services.state import Selection
+from headlab.ui.views.words import plain
 
 # a named icon would be fetched from the network
 _ICON = str(Path(__file__).with_name("icon.png"))

@@ -21,7 +21,7 @@ _COMPONENT = st.components.v2.component(
 
 
 def frame(place: Hashable) -> None:
-    """Dress the page; where ``place`` differs from that of the last run, it is shown from its top."""
+    """Dress the page; where ``place`` differs from the last run's, it is shown from its top."""
     st.html(_STYLE)
     key, turn = st.session_state.get(_TARGET, ("", 0))
     with st.sidebar:

@@ -69,7 +69,8 @@ def wrong(prepared) -> str:
 
 
 def said(test: AppTest) -> str:
-    blocks = (*test.main.markdown, *test.main.success, *test.main.warning, *test.main.info)
+    kinds = ("markdown", "caption", "success", "warning", "info")
+    blocks = [block for kind in kinds for block in getattr(test.main, kind)]
     return "\n".join(block.value for block in blocks)
 
 

@@ -141,8 +141,8 @@ def look_around(
         key="shown text",
     )
     text = step.explore if part == EXPLORE else prepared.question.text
-    if part == QUESTION:
-        st.caption(promise(sheet, prepared, lab))
+    if line := promise(sheet, prepared, lab):
+        st.caption(line)
     shown_hidden = hidden_heads(sheet, record, lab, text)
     pictures(selection, text, shown_hidden, (), part or EXPLORE)
 

@@ -46,8 +46,8 @@ def pictures_in(received):
 
 def commit(page):
     """Answer the first question, whatever it is."""
-    page.get_by_role("button", name="layer 3", exact=True).click()
-    page.get_by_role("button", name="4 sure").click()
+    page.get_by_role("radio", name="layer 3", exact=True).click()
+    page.get_by_role("radio", name="4 sure").click()
     page.get_by_role("button", name="Lock my answer").click()
     page.get_by_text("It is locked.").wait_for()
 

@@ -161,7 +161,7 @@ def test_a_damaged_gpt2_in_the_cache_leaves_mini_and_is_mended(published, server
 def test_an_address_with_a_model_that_is_not_downloaded_shows_mini():
     test = opened("pages/Layers.py", model="gpt2-large", text="alice")
     assert "gpt2-large is not on this machine" in test.warning[0].value
-    assert not test.error and "model" not in test.query_params
+    assert not test.error and test.query_params["model"] == "mini"
 
 
 def test_a_folder_is_opened_and_then_known(published, tmp_path):

@@ -131,6 +131,6 @@ def test_a_complaint_about_the_address_stays_until_the_learner_moves_on(page, ap
     settle(page)
     warnings = page.get_by_test_id("stAlertContentWarning")
     expect(warnings).to_have_count(3)
-    page.wait_for_url("**/Layers?layer=11")
+    page.wait_for_url("**/Layers?model=mini&layer=11")
     page.get_by_text("Sink lens").click()
     expect(warnings).to_have_count(0)

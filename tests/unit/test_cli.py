@@ -155,7 +155,7 @@ def test_entities_make_retrieval_measurable(capsys):
         (["attribute", "--text", CAT, "--answer", " zzzz", "--wrong", " a"], "tokens for mini"),
         (["sheets", "key", "cat-twise"], "Did you mean 'cat-twice'"),
         (["sheets", "key", "/no/such.toml"], "cannot be read"),
-        (["sheets", "check", "/no/such/folder"], "no folder"),
+        (["sheets", "check", "/no/such/folder"], "no file or folder /no/such/folder"),
         (["sheets", "new", "../mine"], "no name for a sheet"),
         (["sheets", "new", "mine", "--out", "/no/such/folder"], "cannot be written"),
     ],

@@ -57,13 +57,12 @@ def text_box(selection: Selection) -> ChosenText | None:
             help="A token put before every text. Many heads rest on it.",
             **state.bound("start_token", selection.start_token),
         )
-    offered = {name: text.title for name, text in texts.items()}
-    if state.own_text():
-        offered[OWN] = "Your own text"
+    offered = {OWN: "Your own text"} if state.own_text() else {}
+    offered |= {name: text.title for name, text in texts.items()}
     st.pills(
         "Try one of these",
         list(offered),
-        wrap=True,
+        wrap=False,  # on a phone they would fill the first screen
         format_func=lambda name: offered[name],
         **state.bound(
             "text_name",
@@ -98,8 +97,8 @@ def behaviour_row(selection: Selection, reading: Reading, profile: Profile, name
         else:
             st.caption(f"{circle} **{about.title}**: {status}", width=300)
         for head in best_here(reading, name):
-            with st.container(horizontal=True, vertical_alignment="center", gap=None, width=190):
-                with st.container(width=80):
+            with st.container(horizontal=True, vertical_alignment="center", gap=None, width=206):
+                with st.container(width=98):
                     page_link("Head", str(head), layer=head.layer, head=head.head, behaviour=name)
                 st.html(bar(reading, name, head), width=104)
         st.caption(why(reading, profile, about, status))

@@ -24,7 +24,7 @@ function begin() {
 
 function closeMenu() {
   if (window.innerWidth > NARROW) return
-  const menu = document.querySelector("[data-testid=stSidebar][aria-expanded=true]")
+  const menu = document.querySelector("[data-testid=stSidebar][data-collapsed=false]")
   menu?.querySelector("[data-testid=stSidebarCollapseButton] button")?.click()
 }
 

@@ -129,6 +129,8 @@ def test_the_phone_s_menu_closes_after_a_choice(browser, app):
     try:
         page = context.new_page()
         page.goto(f"{app}/Class")
+        page.get_by_role("heading", level=1).wait_for()
+        settle(page)
         menu = page.locator("[data-testid=stSidebar]")
         page.get_by_test_id("stExpandSidebarButton").click()
         page.locator("[data-testid=stSidebar][data-collapsed=false]").wait_for()

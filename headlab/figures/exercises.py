@@ -56,9 +56,12 @@ def answers_figure(
             marker={"pattern": {"shape": shape}},
             hovertemplate="%{y}: %{x}<extra>" + name + "</extra>",
         )
-    figure = laid_out(figure, title, height=120 + 44 * len(names))
-    figure.update_layout(barmode="group")
-    figure.update_xaxes(title="learners", rangemode="tozero", tickformat="d")
+    figure = laid_out(figure, title, height=150 + 44 * len(names))
+    figure.update_layout(
+        barmode="group", legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"}
+    )
+    most = max((*first, *revised, 1))
+    figure.update_xaxes(title="learners", range=[0, most * 1.05], dtick=-(-most // 8))
     figure.update_yaxes(type="category", autorange="reversed")
     return figure
 

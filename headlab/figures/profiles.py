@@ -17,9 +17,14 @@ _MARKS = ("x", "circle")
 
 
 def behaviour_map_figure(
-    profile: Profile, behaviour: str, marked: Mapping[str, Sequence[Head]] | None = None
+    profile: Profile,
+    behaviour: str,
+    marked: Mapping[str, Sequence[Head]] | None = None,
+    chosen: bool = False,
 ) -> go.Figure:
     """Every head's score on one behaviour, 0 to 1; cells that cannot be measured stay empty.
+
+    With ``chosen`` there is a clear point over each cell, since plotly lets one choose points only.
 
     ``marked`` are classes of heads by name, drawn as x, the second as dots, with a legend.
     """
@@ -62,7 +67,27 @@ def behaviour_map_figure(
         )
     if marked:
         figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.14})
-    return layer_by_head(figure, profile.n_layers, profile.n_heads)
+    if chosen:
+        head, layer = np.nonzero(~np.isnan(score))
+        figure.add_scatter(
+            x=layer,
+            y=head,
+            mode="markers",
+            marker={"symbol": "square", "size": 24, "opacity": 0},
+            selected={"marker": {"opacity": 0}},
+            unselected={"marker": {"opacity": 0}},
+            customdata=np.column_stack([score[head, layer], details[head, layer]]),
+            hovertemplate=(
+                "L%{x}.H%{y}<br>score %{customdata[0]:.3f}<br>interval %{customdata[1]:.3f} to "
+                "%{customdata[2]:.3f}<br>confidence %{customdata[3]:.0%}<extra></extra>"
+            ),
+            showlegend=False,
+        )
+    figure = layer_by_head(figure, profile.n_layers, profile.n_heads)
+    if chosen:  # or the axes would make room for half a point
+        figure.update_xaxes(range=[-0.5, profile.n_layers - 0.5])
+        figure.update_yaxes(autorange=False, range=[profile.n_heads - 0.5, -0.5])
+    return figure
 
 
 def ranking_figure(profile: Profile, table: pd.DataFrame, behaviour: str) -> go.Figure:
@@ -83,7 +108,7 @@ def ranking_figure(profile: Profile, table: pd.DataFrame, behaviour: str) -> go.
         ),
     )
     figure = laid_out(
-        go.Figure(bars), f"{label_title(behaviour)}: the first {len(table)}", model_policy(profile)
+        go.Figure(bars), f"{label_title(behaviour)}: top {len(table)}", model_policy(profile)
     )
     figure.update_xaxes(title="score, with its 95 % interval", range=[0, 1])
     figure.update_yaxes(autorange="reversed", type="category")

@@ -122,6 +122,17 @@ def test_steps_and_sheets_begin_at_their_top_and_a_verdict_comes_into_view(page,
     assert page.evaluate(TOP) == 0
 
 
+def test_a_cell_of_the_rankings_map_opens_its_head(page, app):
+    page.goto(f"{app}/Rankings?behaviour=induction")
+    points = page.locator(".js-plotly-plot").first.locator(".scatterlayer .point")
+    points.first.wait_for()
+    settle(page)
+    box = points.nth(40).bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_url("**/Head?*behaviour=induction")
+    assert "head=" in page.url
+
+
 def test_the_phone_s_menu_closes_after_a_choice(browser, app):
     context = browser.new_context(
         viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True

@@ -18,6 +18,9 @@ def test_answers_are_counted_first_and_revised():
     first, revised = figure.data
     assert list(first.x) == [3, 1] and list(revised.x) == [0, 4]
     assert list(first.y) == ["L0.H1", "&lt;i&gt; ✓"]
+    assert figure.layout.xaxis.dtick == 1  # learners are whole, however few
+    many = answers_figure(["a"], [30], [1], [True], "Q")
+    assert many.layout.xaxis.dtick == 4
 
 
 def test_the_prediction_is_marked_over_the_measurement():

@@ -44,7 +44,7 @@ class Selection:
     1) to the exercises. To the Cause page belong the heads ``removed``, the next token to ``watch``
     (blank: the one expected most), ``patching`` (its other view), the ``pair`` of texts, ``what``
     is patched, into which of them (``noising``) and whether ``by_position``. The open model is
-    compared with ``second``; ``training`` shows its training instead.
+    compared with ``second``; ``training`` shows its training instead (None: as the page finds fit).
     """
 
     model: str = field(default_factory=default_model)
@@ -74,7 +74,7 @@ class Selection:
     noising: bool = False
     by_position: bool = False
     second: str | None = None
-    training: bool = False
+    training: bool | None = None
 
     @property
     def is_own_text(self) -> bool:

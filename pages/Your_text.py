@@ -41,6 +41,8 @@ def text_box(selection: Selection) -> ChosenText | None:
     texts = guided_texts()
     shown = state.own_text() if selection.is_own_text else texts[selection.text_name].text
     state.empty_for((selection.text_name, shown), {TYPED: shown})
+    # said anew in every run: the browser may never have heard of a run that was cut off
+    st.session_state[TYPED] = st.session_state.get(TYPED, shown)
 
     def read() -> None:
         typed = st.session_state[TYPED]

@@ -78,7 +78,7 @@ def test_the_passport_shows_what_was_measured():
     ]
     assert set(table["behaviour"][: len(passing)]) == set(passing)  # those that pass come first
     assert not table.isna().any().any() and "None" not in table.to_string()
-    (card,) = [block.proto.body for block in test.get("html") if "role" in block.proto.body]
+    (card,) = [block.proto.body for block in test.get("html") if 'class="role"' in block.proto.body]
     assert card.count('class="role"') == len(passing) and "it counts from" in card
     assert any(profile.sentence(3, 7) in block.value for block in test.markdown)
     assert any(profile.label_text(3, 7) in block.value for block in test.subheader)

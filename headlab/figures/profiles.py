@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import plotly.colors
 import plotly.graph_objects as go
 
 from headlab.behaviours import get_behaviour
+from headlab.figures.labels import label_colour
 from headlab.figures.layout import GREY, TEXTURES, laid_out, layer_by_head, model_policy
 from headlab.heads import Head
-from headlab.measuring.confidence import UNCLASSIFIED, label_title
+from headlab.measuring.confidence import label_title
 from headlab.profiles.profile import Profile
 
 _MARKS = ("x", "circle")
@@ -96,6 +96,7 @@ def ranking_figure(profile: Profile, table: pd.DataFrame, behaviour: str) -> go.
         x=table["score"].to_numpy(np.float32),
         y=table["name"],
         orientation="h",
+        marker={"color": label_colour(behaviour)},
         error_x={
             "array": (table["high"] - table["score"]).to_numpy(np.float32),
             "arrayminus": (table["score"] - table["low"]).to_numpy(np.float32),
@@ -121,6 +122,7 @@ def role_counts_figure(profile: Profile, behaviour: str) -> go.Figure:
     bars = go.Bar(
         x=np.arange(profile.n_layers),
         y=passed.sum(axis=1),
+        marker={"color": label_colour(behaviour)},
         hovertemplate="layer %{x}: %{y} heads<extra></extra>",
     )
     figure = laid_out(
@@ -144,7 +146,12 @@ def scatter_figure(profile: Profile, across: str, up: str) -> go.Figure:
             y=profile.value(up)[layers, heads].astype(np.float32),
             text=[str(Head(*map(int, place))) for place in zip(layers, heads, strict=True)],
             mode="markers",
-            marker={"symbol": symbols[index % len(symbols)], "size": 8, "opacity": 0.8},
+            marker={
+                "symbol": symbols[index % len(symbols)],
+                "size": 8,
+                "opacity": 0.8,
+                "color": label_colour(name),
+            },
             hovertemplate="%{text}<br>%{x:.3f}, %{y:.3f}<extra>" + label_title(name) + "</extra>",
         )
     line = {"dash": "dot", "color": GREY}
@@ -160,14 +167,13 @@ def scatter_figure(profile: Profile, across: str, up: str) -> go.Figure:
 def label_counts_figure(profile: Profile) -> go.Figure:
     """How many heads of each layer carry each label, stacked; unused labels are left out."""
     names = [name for name, count in profile.label_counts().items() if count]
-    colours = plotly.colors.qualitative.Safe
     bars = [
         go.Bar(
             name=label_title(name),
             x=np.arange(profile.n_layers),
             y=(profile.label == name).sum(axis=1),
             marker={
-                "color": GREY if name == UNCLASSIFIED else colours[index % len(colours)],
+                "color": label_colour(name),
                 "pattern": {
                     "shape": TEXTURES[index % len(TEXTURES)],
                     "fillmode": "overlay",

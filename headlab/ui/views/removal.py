@@ -37,10 +37,10 @@ def removal_view(selection: Selection) -> None:
     """Choose heads and what to watch; predict; see."""
     selection = replace(selection, removed=selection.removed or usual_removal(selection))
     chosen = choose_text(selection, lens=False)
-    watch = choose_removed(selection)
+    word = choose_removed(selection)
     if chosen is None or not selection.removed:
         return
-    watch = as_token(watch, chosen.text)
+    watch = as_token(word, chosen.text)
     found = {mode: get_removal(selection, chosen, mode, watch) for mode in REPORTED}
     if not is_predicted(selection, chosen, found["mean"]):
         return

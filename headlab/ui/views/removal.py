@@ -10,6 +10,7 @@ from headlab.exercises.effects import SIZES
 from headlab.heads import Head
 from headlab.interventions import Intervention
 from headlab.report import REPORTED
+from headlab.ui.components.head_map import head_map
 from headlab.ui.services import state
 from headlab.ui.services.results import (
     ChosenText,
@@ -42,10 +43,15 @@ def removal_view(selection: Selection) -> None:
         return
     watch = as_token(word, chosen.text)
     found = {mode: get_removal(selection, chosen, mode, watch) for mode in REPORTED}
-    if not is_predicted(selection, chosen, found["mean"]):
-        return
-    what_happened(found, st.session_state[PREDICTIONS][case_of(selection, chosen, found["mean"])])
-    repair(selection, chosen, found["mean"])
+    result, picker = st.columns([2, 1], gap="medium")
+    with picker:
+        removal_map(selection)
+    with result:
+        if not is_predicted(selection, chosen, found["mean"]):
+            return
+        case = case_of(selection, chosen, found["mean"])
+        what_happened(found, st.session_state[PREDICTIONS][case])
+        repair(selection, chosen, found["mean"])
     expected, places, others, every = st.tabs(
         ["What it expects next", "Where in the text", "What other heads do now", "Every head"]
     )
@@ -57,6 +63,24 @@ def removal_view(selection: Selection) -> None:
         other_heads(found["mean"])
     with every:
         every_head(selection, chosen, found["mean"])
+
+
+def removal_map(selection: Selection) -> None:
+    """The map of all heads: a head that is chosen is removed, or comes back."""
+    model = get_model(selection.model)
+
+    def take(head: Head) -> None:
+        state.change(removed=tuple(sorted({head} ^ set(selection.removed))))
+
+    head_map(
+        model.n_layers,
+        model.n_heads,
+        take,
+        ready_profile(selection),
+        chosen=selection.removed,
+        key="removal map",
+        says="Heads to remove: layer across, head down",
+    )
 
 
 def usual_removal(selection: Selection) -> tuple[Head, ...]:

@@ -10,11 +10,13 @@ import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from headlab.exercises import Board
+from headlab.exercises import Board, sheets
 from headlab.exercises.board import QuestionBoard
-from headlab.figures import answers_figure, calibration_figure
+from headlab.exercises.invented import invented_records
+from headlab.figures import NO_TOOLBAR, answers_figure, calibration_figure
 from headlab.report import read_record
-from headlab.ui.services.start_page import start_page
+from headlab.ui.services.learner import get_lab
+from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.views.words import plain
 
 _BOARD = "class board"
@@ -22,10 +24,10 @@ _BOARD = "class board"
 
 def show_files(board: Board) -> None:
     """How many records there are, and what was left out and why."""
-    st.markdown(
-        f"**{len(board.records)}** records read, {board.merged} repeated ones merged, "
-        f"{len(board.left_out)} left out."
-    )
+    n = len(board.records)
+    merged = f", {board.merged} repeated merged" if board.merged else ""
+    left_out = f", {len(board.left_out)} left out" if board.left_out else ""
+    st.markdown(f"**{n} {'record' if n == 1 else 'records'}** read{merged}{left_out}.")
     for sentence in board.cautions:
         st.warning(plain(sentence))
     if board.left_out:
@@ -48,7 +50,9 @@ def show_calibration(board: Board) -> None:
         [row.right for row in rows],
         "The class: how sure, how right",
     )
-    st.plotly_chart(figure, key="calibration", alt="Share of right answers at each sureness")
+    st.plotly_chart(
+        figure, config=NO_TOOLBAR, key="calibration", alt="Share of right answers at each sureness"
+    )
 
 
 def show_misses(board: Board) -> None:
@@ -77,8 +81,9 @@ def show_question(question: QuestionBoard, index: int) -> None:
     st.subheader(f"{question.sheet_title}, step {question.step}: {question.step_title}{part}")
     st.text(question.ask)
     graded = "" if question.key.graded else " (not graded)"
-    revised = "" if question.part == "transfer" else f", {question.right_revised} after revising"
-    st.markdown(f"Right at first: **{question.right_first}**{revised}{graded}.")
+    answered, again = sum(question.first.values()), sum(question.revised.values())
+    revised = f"; of those who revised: {question.right_revised} of {again}" if again else ""
+    st.markdown(f"Right at first: **{question.right_first} of {answered}**{revised}{graded}.")
     st.text(f"Measured on {question.setting.model}: {question.key.text}")
     if question.keys > 1:
         st.warning("The records disagree about the answer: they come from different versions.")
@@ -91,7 +96,9 @@ def show_question(question: QuestionBoard, index: int) -> None:
             [answer in question.accepted for answer in answers],
             "First and revised answers",
         )
-        st.plotly_chart(figure, key=f"answers {index}", alt=f"Answers to: {question.ask}")
+        st.plotly_chart(
+            figure, config=NO_TOOLBAR, key=f"answers {index}", alt=f"Answers to: {question.ask}"
+        )
     st.caption(f"{question.missing} have not answered, {question.skipped} skipped it on purpose.")
 
 
@@ -125,13 +132,25 @@ def read_board(files: Sequence[UploadedFile]) -> Board:
     return board
 
 
-with start_page("Class"):
-    st.title("Class")
-    st.markdown(
-        "Drop in the records that learners downloaded on the Predict page, or reports that hold "
-        "one. They are read here and kept nowhere: close the page, and they are gone. A record "
-        "does not prove who made it."
-    )
+def show_board(board: Board) -> None:
+    """What the class answered: sureness, confident misses, every question, what is missing."""
+    questions = board.questions()
+    if not questions:
+        if board.records:
+            st.info("Nobody has answered anything in these records yet.")
+        return
+    show_calibration(board)
+    show_misses(board)
+    show_questions(questions)
+    show_missing(board)
+
+
+HOW = """Drop in the records that learners downloaded on the Predict page, or reports that hold one.
+They are read here and kept nowhere: close the page, and they are gone. A record does not prove who
+made it."""
+
+with start_page("Class") as selection:
+    page_header(selection, "Class", HOW)
     files = st.file_uploader(
         "Records (JSON) or reports (HTML)",
         type=["json", "html"],
@@ -143,13 +162,14 @@ with start_page("Class"):
         if st.toggle("Hide names", key="anonymous"):
             board = board.anonymised()
         show_files(board)
-        if questions := board.questions():
-            show_calibration(board)
-            show_misses(board)
-            show_questions(questions)
-            show_missing(board)
+        show_board(board)
+        if board.questions():
             st.download_button("Download all answers (CSV)", board.to_csv, "class.csv", "text/csv")
-        elif board.records:
-            st.info("Nobody has answered anything in these records yet.")
     else:
         st.session_state.pop(_BOARD, None)
+        sheet = next(iter(sheets().sheets.values()))
+        st.info(
+            "**An example.** Nobody has handed in anything yet: these three learners are invented. "
+            "Real ones take their place once you drop in records above."
+        )
+        show_board(Board(invented_records(sheet, get_lab(selection))))

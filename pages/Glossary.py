@@ -9,13 +9,13 @@ import streamlit as st
 from headlab.behaviours import behaviours
 from headlab.evidence.glossary import glossary
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.start_page import start_page
+from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.views.explained import described, explained
 
 COLUMN = 820  # pixels: longer lines are hard to read
 
 with start_page("Glossary") as selection, st.container(width=COLUMN):
-    st.title("Glossary")
+    page_header(selection, "Glossary")
     words = glossary()
     st.header("Terms")
     for group, terms in words.groups.items():

@@ -17,7 +17,7 @@ from headlab.models.hub import find_model, is_hub_name
 from headlab.models.loading import choose_folder, folder_named
 from headlab.ui.services import state
 from headlab.ui.services.results import get_comparisons, get_model, ready_comparisons, unload_models
-from headlab.ui.services.start_page import guarded, start_page
+from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
 
 ANOTHER = "another"
@@ -196,7 +196,7 @@ def show_comparisons(selection: Selection, rows: list[Comparison]) -> None:
 
 
 with start_page("Models") as selection:
-    st.title("Models")
+    page_header(selection, "Models")
     st.markdown(
         "`mini` comes with headlab and needs no download. The others are fetched once from the "
         "Hugging Face hub and then open without a network. **Memory** is what a model takes on a "

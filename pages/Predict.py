@@ -10,11 +10,11 @@ import streamlit as st
 
 from headlab.errors import HeadlabError
 from headlab.ui.services.learner import get_lab, get_record
-from headlab.ui.services.start_page import start_page
+from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.views.sheets import choose_sheet, find_sheet, lacks_second, offer_second
 from headlab.ui.views.step import run_step
 
-with start_page("Predict") as selection:
+with start_page("Predict", "sheet", "step") as selection:
     sheet = None
     if selection.sheet is not None:
         try:
@@ -22,14 +22,13 @@ with start_page("Predict") as selection:
         except HeadlabError as error:
             st.warning(str(error))
     if sheet is None:
-        st.title("Predict before you click")
+        page_header(selection, "Predict before you click")
         choose_sheet(selection, get_record())
     elif lacks_second(selection, sheet):
-        st.title(sheet.title)
+        page_header(selection, sheet.title)
         st.markdown(f"**Goal:** {sheet.goal}")
         offer_second()
     else:
-        st.title(sheet.title)
         number = min(max(selection.step, 1), len(sheet.steps))
         if number != selection.step:
             st.warning(f"This sheet has no step {selection.step}: step {number} is shown.")

@@ -8,26 +8,25 @@ import streamlit as st
 
 from headlab.ui.services import state
 from headlab.ui.services.results import get_profile
-from headlab.ui.services.start_page import start_page
+from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.services.state import NAME_MAPS
 from headlab.ui.views.name_maps import name_maps
 from headlab.ui.views.rankings import rankings
 
 RANKINGS = "rankings"
+HOW = """A **behaviour** is a named way of attending. Every head gets a **score** for each: the mean
+share of its attention on the places that the behaviour asks for, over probe texts made for it, from
+0 to 1. **Chance** is what a head with even attention would score."""
 VIEWS = {RANKINGS: "One behaviour", NAME_MAPS: "Name copying heat maps"}
 
 with start_page("Rankings") as selection:
-    st.title("Which heads do what")
-    st.markdown(
-        "A **behaviour** is a named way of attending. Every head gets a **score** for each: the "
-        "mean share of its attention on the places that the behaviour asks for, over probe texts "
-        "made for it, from 0 to 1. **Chance** is what a head with even attention would score."
-    )
+    page_header(selection, "Which heads do what", HOW)
     profile = get_profile(selection)
-    st.radio(
+    st.segmented_control(
         "View",
         [RANKINGS, NAME_MAPS],
-        horizontal=True,
+        required=True,
+        label_visibility="collapsed",
         format_func=lambda view: VIEWS[view],
         **state.bound(
             "view",

@@ -20,15 +20,18 @@ from headlab.ui.services.draft import Draft, drafted, drafted_report, get_draft
 from headlab.ui.services.learner import get_record
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_model, get_profile, get_removal, get_sweep
-from headlab.ui.services.start_page import guarded, start_page
+from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
 from headlab.ui.views.removal import as_token, names_of
 from headlab.ui.views.text_choice import choose_text, marked_pairs
 
+HOW = """Everything measured on a text, with your notes and what you predicted, in **one file** that
+opens anywhere and holds its own data. What you write is kept in this browser."""
+
 
 def write(selection: Selection, record: Record, profile: Profile) -> None:
     """Everything that can be chosen and written; it is kept as it is typed."""
-    left, middle, right = st.columns([2, 1, 1])
+    left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
     left.text_input(
         "Title",
         placeholder=f"What attention heads do in {profile.model_name}",
@@ -48,11 +51,12 @@ def write(selection: Selection, record: Record, profile: Profile) -> None:
     )
     choose_causes(selection)
     given, names = given_to(selection, get_draft(), record), head_names(profile)
-    left, middle, right = st.columns(3)
+    left, middle, right = st.columns(3, vertical_alignment="bottom")
     available = [name for name, section in SECTIONS.items() if section.has(given)]
     left.multiselect(
         "Sections",
         available,
+        select_all=False,
         format_func=lambda name: SECTIONS[name].title,
         placeholder="all of them",
         **drafted("sections", available),
@@ -60,12 +64,14 @@ def write(selection: Selection, record: Record, profile: Profile) -> None:
     middle.multiselect(
         "Passports of these heads",
         names,
+        select_all=False,
         placeholder="the first of each behaviour",
         **drafted("heads", names),
     )
     right.multiselect(
         "Maps of these behaviours",
         profile.behaviours,
+        select_all=False,
         format_func=lambda name: get_behaviour(name).title,
         placeholder="all of them",
         **drafted("behaviours", profile.behaviours),
@@ -82,17 +88,15 @@ def choose_causes(selection: Selection) -> None:
     """What the report says about causes: nothing that has not been asked for."""
     if not get_model(selection.model).interventions:
         return
-    left, right = st.columns(2)
     if selection.removed:
-        left.toggle(
+        st.toggle(
             f"What happens without {names_of(selection.removed, 4)}",
             help="The heads chosen on the Cause page, removed together.",
             **drafted("without"),
         )
     else:
-        with left:
-            page_link("Cause", label="Choose heads to remove, and report what happens")
-    right.toggle(
+        page_link("Cause", label="Choose heads to remove, and report what happens")
+    st.toggle(
         "What happens without each head",
         help="The text is read once for each head of the model, which takes a while on large ones.",
         **drafted("every"),
@@ -165,24 +169,22 @@ def hand_out(selection: Selection, chosen: ChosenText, record: Record, profile: 
         st.toggle("Preview", value=True, key="report preview")
     st.caption(
         f"One file of {len(page.encode()) / 1e6:.1f} MB that needs no network. Every figure in it "
-        "can be saved as SVG or PNG, below or in the file."
+        "can be saved as SVG or PNG, here or in the file."
     )
     if st.session_state["report preview"]:
         # what a learner wrote is escaped, and the policy in the page runs no script but ours
-        st.iframe(page, height=900, alt="Preview of the report")
+        st.iframe(page, height=620, alt="Preview of the report")
         # st.iframe has asked urllib whether this is an address, and urllib keeps what it is asked
         urllib.parse.clear_cache()  # type: ignore[attr-defined]
 
 
 with start_page("Report") as selection:
-    st.title("Report")
-    st.markdown(
-        "Everything measured on a text, with your notes and what you predicted, in **one file** "
-        "that opens anywhere and holds its own data. What you write is kept in this browser."
-    )
+    page_header(selection, "Report", HOW)
     chosen = choose_text(selection, lens=False)
     if chosen is not None:
         record, profile = get_record(), get_profile(selection)
-        write(selection, record, profile)
-        with guarded():
+        form, result = st.columns([2, 3], gap="medium")
+        with form:
+            write(selection, record, profile)
+        with result, guarded():
             hand_out(selection, chosen, record, profile)

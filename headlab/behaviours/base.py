@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+MIN_ROWS = 3  # places to look that a text must give before a head's score says something
+
 Tokens = Sequence[int] | Sequence[str] | np.ndarray
 
 
@@ -79,6 +81,9 @@ class Behaviour:
     head's score) by the head's own attention on some cells [query, key] times one weight; it is
     asked where there are targets.
 
+    On a learner's text a verdict needs ``min_rows`` eligible rows: one where a single place tells
+    much, since hardly anything looks there by chance.
+
     ``tag`` ("copies") is added to a label, ``does`` ("rests on the first token") is how a sentence
     about a head says that it rests.
 
@@ -108,6 +113,7 @@ class Behaviour:
     reason: str
     rung3: Rung
     rung4: Rung
+    min_rows: int = MIN_ROWS
     scale: Literal["excess", "raw"] = "excess"
     role_from: float | None = None
     resting: bool = False
@@ -132,6 +138,14 @@ class Behaviour:
     def scale_words(self) -> str:
         """What is held against the threshold, in words."""
         return "score" if self.scale == "raw" else "score above chance"
+
+    @property
+    def active_from(self) -> float:
+        """The value, on the threshold's scale, from which a head is active on a text.
+
+        Half the threshold; for resting behaviours all of it, since half calls most heads active.
+        """
+        return self.threshold if self.resting else self.threshold / 2
 
     @property
     def shown_from(self) -> float:

@@ -25,6 +25,7 @@ BEHAVIOUR = Behaviour(
     label_order=30,
     probes=("repeats",),
     threshold=0.3,
+    min_rows=1,
     reason="Published GPT-2 small scores leave a gap from .66 to .13.",
     rung3=Rung(
         "it writes for later heads that a token came before; no token need become likelier",

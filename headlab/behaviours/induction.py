@@ -49,6 +49,7 @@ BEHAVIOUR = Behaviour(
     probes=("repeats",),
     threshold=0.6,
     role_from=0.3,
+    min_rows=1,
     reason=(
         "Published GPT-2 small scores have one gap, from .848 to .503; between .3 and .6 lie heads "
         "that suppress what they look at."

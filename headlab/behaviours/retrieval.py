@@ -84,6 +84,7 @@ BEHAVIOUR = Behaviour(
     label_order=10,
     probes=("facts",),
     threshold=0.4,
+    min_rows=1,
     reason="Provisional: on the scale above what attention to attributes in general would give.",
     rung3=Rung(
         "In at least half of the fact prompts, what it writes when it reads the right attribute "

@@ -6,10 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from headlab.behaviours.base import MIN_ROWS
 from headlab.errors import HeadlabError
 from headlab.evidence.references import get_reference
 from headlab.measuring.confidence import INTERVAL, MIN_PROMPTS, N_RESAMPLES
-from headlab.measuring.reading import DOMINANT, MIN_ROWS
+from headlab.measuring.reading import DOMINANT
 
 FILE = Path(__file__).parents[2] / "prompts" / "glossary.toml"
 PROBES = {

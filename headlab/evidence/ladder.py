@@ -144,7 +144,8 @@ def _on_the_probes(profile: Profile, head: Head, behaviour: str) -> Step:
 
 def _on_this_text(reading: Reading | None, head: Head, behaviour: str) -> Step:
     about = get_behaviour(behaviour)
-    rung = (2, "On this text", "On the text being read, it reaches at least half the threshold.")
+    needed = "the threshold" if about.resting else "half the threshold"
+    rung = (2, "On this text", f"On the text being read, it reaches at least {needed}.")
     if reading is None:
         return Step(*rung, "not measured", "no text is being read")
     if behaviour not in reading.scores:
@@ -154,7 +155,7 @@ def _on_this_text(reading: Reading | None, head: Head, behaviour: str) -> Step:
         return Step(*rung, "not measured", f"{status}: it needs {about.asks}")
     value = float(reading.value(behaviour)[head])
     return Step(
-        *rung, _judged(value, about.threshold / 2), about.scale_words, value, about.threshold / 2
+        *rung, _judged(value, about.active_from), about.scale_words, value, about.active_from
     )
 
 

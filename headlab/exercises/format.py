@@ -84,7 +84,8 @@ class Step:
 
     ``explore`` is the text to look around in first, another than the question's; ``observe`` is
     asked after the reveal and before the verdict; ``explanation`` and the hints may hold
-    placeholders; ``transfer`` is asked last, of another text, head or behaviour.
+    placeholders; ``transfer`` is asked last, of another text, head or behaviour, and
+    ``transfer_explanation`` said after it.
     """
 
     title: str
@@ -95,6 +96,7 @@ class Step:
     hints: tuple[str, ...]
     explanation: str
     transfer: Question
+    transfer_explanation: str = ""
 
 
 @dataclass(frozen=True)

@@ -81,6 +81,10 @@ class Values:
         )
         return value, low, high
 
+    def counted(self, heads: Iterable[Head]) -> tuple[Head, ...]:
+        """Those of these heads that count."""
+        return tuple(head for head in heads if self.value[head] >= self.passes_at[head])
+
     def layer(self, layer: int, by: str) -> Bounds:
         """A layer's strongest head, mean head, or count of heads; NaN if none was measured."""
         heads = [Head(layer, int(head)) for head in np.flatnonzero(~np.isnan(self.value[layer]))]

@@ -45,7 +45,8 @@ class PreparedQuestion:
     False where the model lacks what the question names: ``why`` says so, and ``generic`` is the
     form to ask instead (None: there is none). For the reveal: ``heads`` the answer is read off,
     ``query`` and ``keys`` the row and columns asked about, ``measured`` the value and its bounds
-    for each option or head by its name (of what heads were removed from: "before" and "after"), and
+    for each option or head by its name (of what heads were removed from: "before" and "after"),
+    ``counted`` the heads that made the answer where it is a count or a layer's count, and
     ``framed`` the head whose picture shows the measured answer (None where that is no single
     head's).
     """
@@ -58,6 +59,7 @@ class PreparedQuestion:
     key: Key | None = None
     hidden: tuple[Head, ...] = ()
     heads: tuple[Head, ...] = ()
+    counted: tuple[Head, ...] = ()
     framed: Head | None = None
     query: int | None = None
     keys: tuple[int, ...] = ()
@@ -91,12 +93,11 @@ def grade(key: Key, answer: str | None) -> Verdict:
         return Verdict(SKIPPED, "You skipped this one.")
     if not key.graded:
         return Verdict(NOT_GRADED, f"Not graded: {key.why}")
-    measured_ = f"measured here: {key.text}"
     if answer == key.accepted[0]:
-        return Verdict(RIGHT, f"Right; {measured_}.")
+        return Verdict(RIGHT, f"Right. Measured: {key.text}.")
     if answer in key.accepted:
-        return Verdict(RIGHT, f"Right: yours lies too close to the first to tell; {measured_}.")
-    return Verdict(WRONG, f"Not here; {measured_}.")
+        return Verdict(RIGHT, f"Counts as right: practically tied. Measured: {key.text}.")
+    return Verdict(WRONG, f"It came out otherwise. Measured: {key.text}.")
 
 
 def outcome(key: Key, answer: str | None) -> str:

@@ -138,6 +138,7 @@ class StepFile(Schema):
         ),
     ]
     explanation: Words
+    transfer_explanation: Words | None = None
     transfer: Annotated[Table, Field(min_length=1, description="a table [steps.transfer]")]
 
 

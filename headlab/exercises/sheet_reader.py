@@ -119,6 +119,7 @@ class SheetReader:
                 "it asks the same as the question: name another text, head, layer or behaviour.",
             )
         self._explanations(found, question, place)
+        self._explanation(found.transfer_explanation or "", transfer, place, "transfer_explanation")
         return Step(
             title=found.title,
             look=found.look,
@@ -128,6 +129,7 @@ class SheetReader:
             hints=tuple(found.hints),
             explanation=found.explanation,
             transfer=transfer,
+            transfer_explanation=found.transfer_explanation or "",
         )
 
     def _explanations(self, found: StepFile, question: Question, place: Place) -> None:
@@ -135,11 +137,12 @@ class SheetReader:
         figures = get_kind(question.kind).figures_of(question)
         for hint in found.hints:
             self._placeholders(hint, (*place, "hints"), figures.ask, ROLES)
+        self._explanation(found.explanation, question, place, "explanation")
+
+    def _explanation(self, words: str, question: Question, place: Place, key: str) -> None:
         for form in (question, question.generic or question):
             usable = get_kind(form.kind).figures_of(form).explanation
-            self._placeholders(
-                found.explanation, (*place, "explanation"), usable, ROLE_PLACEHOLDERS
-            )
+            self._placeholders(words, (*place, key), usable, ROLE_PLACEHOLDERS)
 
     def _placeholders(
         self, words: str, place: Place, usable: Collection[str], roles: Collection[str]

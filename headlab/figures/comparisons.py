@@ -5,10 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import plotly.graph_objects as go
 
+from headlab.figures.labels import label_colour
 from headlab.figures.layout import (
     FRAME,
-    GREY,
-    LINES,
     TEXTURES,
     below,
     frames,
@@ -19,7 +18,7 @@ from headlab.figures.layout import (
 )
 from headlab.figures.profiles import behaviour_map_figure
 from headlab.heads import Head
-from headlab.measuring.confidence import UNCLASSIFIED, label_title
+from headlab.measuring.confidence import label_title
 from headlab.profiles.compare import ProfileComparison, depth_shares
 from headlab.profiles.history import History
 from headlab.profiles.profile import Profile
@@ -112,15 +111,13 @@ def flow_figure(comparison: ProfileComparison) -> go.Figure:
     left = list(dict.fromkeys(flow["before"]))
     right = list(dict.fromkeys(flow.sort_values("after", kind="stable")["after"]))
     names = [*left, *right]
-    named = [name for name in dict.fromkeys(names) if name != UNCLASSIFIED]
-    colours = dict(zip(named, LINES, strict=False))
     kept = (flow["before"] == flow["after"]).to_numpy()
     figure = go.Figure(
         go.Sankey(
             arrangement="snap",
             node={
                 "label": [label_title(name) for name in names],
-                "color": [colours.get(name, GREY) for name in names],
+                "color": [label_colour(name) for name in names],
                 "hovertemplate": "%{label}: %{value} heads<extra></extra>",
                 "pad": 14,
                 "thickness": 14,
@@ -191,7 +188,7 @@ def history_figure(
     dashes = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
     figure = go.Figure()
     for index, (name, values) in enumerate(history.best.items()):
-        colour, step = LINES[index % len(LINES)], appeared.get(name)
+        colour, step = label_colour(name), appeared.get(name)
         figure.add_scatter(
             name=label_title(name),
             x=history.steps,
@@ -221,14 +218,13 @@ def history_labels_figure(history: History, profile: Profile) -> go.Figure:
     names = [name for name, counts in history.labels.items() if counts.any()]
     figure = go.Figure()
     for index, name in enumerate(names):
-        colour = GREY if name == UNCLASSIFIED else LINES[index % len(LINES)]
         figure.add_scatter(
             name=label_title(name),
             x=history.steps,
             y=history.labels[name],
             stackgroup="heads",
             mode="lines",
-            line={"width": 0.8, "color": colour},
+            line={"width": 0.8, "color": label_colour(name)},
             fillpattern={
                 "shape": TEXTURES[index % len(TEXTURES)],
                 "fillmode": "overlay",

@@ -56,9 +56,12 @@ def answers_figure(
             marker={"pattern": {"shape": shape}},
             hovertemplate="%{y}: %{x}<extra>" + name + "</extra>",
         )
-    figure = laid_out(figure, title, height=120 + 44 * len(names))
-    figure.update_layout(barmode="group")
-    figure.update_xaxes(title="learners", rangemode="tozero", tickformat="d")
+    figure = laid_out(figure, title, height=150 + 44 * len(names))
+    figure.update_layout(
+        barmode="group", legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"}
+    )
+    most = max((*first, *revised, 1))
+    figure.update_xaxes(title="learners", range=[0, most * 1.05], dtick=-(-most // 8))
     figure.update_yaxes(type="category", autorange="reversed")
     return figure
 
@@ -66,25 +69,33 @@ def answers_figure(
 def prediction_figure(
     names: Sequence[str],
     value: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray] | None,
     predicted: str | None,
     title: str,
     policy: str,
 ) -> go.Figure:
-    """What was measured for each answer, with its bounds, and the prediction marked on it."""
-    value, low, high = (np.asarray(array, dtype=np.float32) for array in (value, low, high))
+    """What was measured for each answer, and the prediction marked on it.
+
+    ``bounds`` are the ends of its intervals; None where the values are exact.
+    """
+    value = np.asarray(value, dtype=np.float32)
+    error = None
+    if bounds is not None:
+        low, high = (np.asarray(array, dtype=np.float32) for array in bounds)
+        error = {"array": high - value, "arrayminus": value - low, "color": GREY}
     chosen = [name == predicted for name in names]
     figure = go.Figure(
         go.Bar(
             x=[plain(name) for name in names],
             y=value,
-            error_y={"array": high - value, "arrayminus": value - low, "color": GREY},
+            error_y=error,
             marker={
                 "line": {"color": FRAME, "width": [4 if mine else 0 for mine in chosen]},
                 "pattern": {"shape": ["/" if mine else "" for mine in chosen]},
             },
             text=["your prediction" if mine else "" for mine in chosen],
+            textposition="outside",
+            cliponaxis=False,
             hovertemplate="%{x}: %{y:.3f}<extra></extra>",
         )
     )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import plotly.colors
 import plotly.graph_objects as go
 
 from headlab.models.tokens import visible
@@ -14,7 +13,6 @@ CLEAR = "rgba(0,0,0,0)"
 GREY = "#8a929b"  # what is beside the point: intervals, thresholds, heads without a label
 FRAME = "#ff8a3d"  # around what was predicted, chosen or asked for
 SMALL = 340  # pixels high: a chart beside text
-LINES = plotly.colors.qualitative.T10  # seen on light and on dark pages
 TEXTURES = ("", "/", ".", "x", "-", "\\", "|", "+")  # beside colours, never colours alone
 
 

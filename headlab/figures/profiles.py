@@ -4,22 +4,27 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import plotly.colors
 import plotly.graph_objects as go
 
 from headlab.behaviours import get_behaviour
+from headlab.figures.labels import label_colour
 from headlab.figures.layout import GREY, TEXTURES, laid_out, layer_by_head, model_policy
 from headlab.heads import Head
-from headlab.measuring.confidence import UNCLASSIFIED, label_title
+from headlab.measuring.confidence import label_title
 from headlab.profiles.profile import Profile
 
 _MARKS = ("x", "circle")
 
 
 def behaviour_map_figure(
-    profile: Profile, behaviour: str, marked: Mapping[str, Sequence[Head]] | None = None
+    profile: Profile,
+    behaviour: str,
+    marked: Mapping[str, Sequence[Head]] | None = None,
+    chosen: bool = False,
 ) -> go.Figure:
     """Every head's score on one behaviour, 0 to 1; cells that cannot be measured stay empty.
+
+    With ``chosen`` there is a clear point over each cell, since plotly lets one choose points only.
 
     ``marked`` are classes of heads by name, drawn as x, the second as dots, with a legend.
     """
@@ -62,7 +67,27 @@ def behaviour_map_figure(
         )
     if marked:
         figure.update_layout(legend={"orientation": "h", "yanchor": "top", "y": -0.14})
-    return layer_by_head(figure, profile.n_layers, profile.n_heads)
+    if chosen:
+        head, layer = np.nonzero(~np.isnan(score))
+        figure.add_scatter(
+            x=layer,
+            y=head,
+            mode="markers",
+            marker={"symbol": "square", "size": 24, "opacity": 0},
+            selected={"marker": {"opacity": 0}},
+            unselected={"marker": {"opacity": 0}},
+            customdata=np.column_stack([score[head, layer], details[head, layer]]),
+            hovertemplate=(
+                "L%{x}.H%{y}<br>score %{customdata[0]:.3f}<br>interval %{customdata[1]:.3f} to "
+                "%{customdata[2]:.3f}<br>confidence %{customdata[3]:.0%}<extra></extra>"
+            ),
+            showlegend=False,
+        )
+    figure = layer_by_head(figure, profile.n_layers, profile.n_heads)
+    if chosen:  # or the axes would make room for half a point
+        figure.update_xaxes(range=[-0.5, profile.n_layers - 0.5])
+        figure.update_yaxes(autorange=False, range=[profile.n_heads - 0.5, -0.5])
+    return figure
 
 
 def ranking_figure(profile: Profile, table: pd.DataFrame, behaviour: str) -> go.Figure:
@@ -71,6 +96,7 @@ def ranking_figure(profile: Profile, table: pd.DataFrame, behaviour: str) -> go.
         x=table["score"].to_numpy(np.float32),
         y=table["name"],
         orientation="h",
+        marker={"color": label_colour(behaviour)},
         error_x={
             "array": (table["high"] - table["score"]).to_numpy(np.float32),
             "arrayminus": (table["score"] - table["low"]).to_numpy(np.float32),
@@ -83,7 +109,7 @@ def ranking_figure(profile: Profile, table: pd.DataFrame, behaviour: str) -> go.
         ),
     )
     figure = laid_out(
-        go.Figure(bars), f"{label_title(behaviour)}: the first {len(table)}", model_policy(profile)
+        go.Figure(bars), f"{label_title(behaviour)}: top {len(table)}", model_policy(profile)
     )
     figure.update_xaxes(title="score, with its 95 % interval", range=[0, 1])
     figure.update_yaxes(autorange="reversed", type="category")
@@ -96,6 +122,7 @@ def role_counts_figure(profile: Profile, behaviour: str) -> go.Figure:
     bars = go.Bar(
         x=np.arange(profile.n_layers),
         y=passed.sum(axis=1),
+        marker={"color": label_colour(behaviour)},
         hovertemplate="layer %{x}: %{y} heads<extra></extra>",
     )
     figure = laid_out(
@@ -119,7 +146,12 @@ def scatter_figure(profile: Profile, across: str, up: str) -> go.Figure:
             y=profile.value(up)[layers, heads].astype(np.float32),
             text=[str(Head(*map(int, place))) for place in zip(layers, heads, strict=True)],
             mode="markers",
-            marker={"symbol": symbols[index % len(symbols)], "size": 8, "opacity": 0.8},
+            marker={
+                "symbol": symbols[index % len(symbols)],
+                "size": 8,
+                "opacity": 0.8,
+                "color": label_colour(name),
+            },
             hovertemplate="%{text}<br>%{x:.3f}, %{y:.3f}<extra>" + label_title(name) + "</extra>",
         )
     line = {"dash": "dot", "color": GREY}
@@ -135,14 +167,13 @@ def scatter_figure(profile: Profile, across: str, up: str) -> go.Figure:
 def label_counts_figure(profile: Profile) -> go.Figure:
     """How many heads of each layer carry each label, stacked; unused labels are left out."""
     names = [name for name, count in profile.label_counts().items() if count]
-    colours = plotly.colors.qualitative.Safe
     bars = [
         go.Bar(
             name=label_title(name),
             x=np.arange(profile.n_layers),
             y=(profile.label == name).sum(axis=1),
             marker={
-                "color": GREY if name == UNCLASSIFIED else colours[index % len(colours)],
+                "color": label_colour(name),
                 "pattern": {
                     "shape": TEXTURES[index % len(TEXTURES)],
                     "fillmode": "overlay",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from headlab.behaviours import Prompt, Spans, behaviours, get_behaviour
-from headlab.behaviours.base import positions
+from headlab.behaviours.base import MIN_ROWS, positions
 from headlab.errors import HeadlabError
 from headlab.measuring.confidence import on_scale
 from headlab.measuring.effort import effort_of_reading
@@ -31,7 +31,6 @@ QUIET = "quiet"
 TOO_LITTLE = "too little to tell"
 CANNOT = "cannot be triggered by this text"
 
-MIN_ROWS = 3
 DOMINANT = 0.5
 EVEN = 0.8
 HINT_FROM = 2
@@ -142,17 +141,23 @@ class Reading:
     def status(self) -> dict[str, np.ndarray]:
         """Per behaviour [layer, head]: active, quiet, too little to tell, or cannot be triggered.
 
-        Active: at least 3 eligible rows and at least half the threshold.
+        Active: as many eligible rows as the behaviour needs (``min_rows``), and a value of at least
+        half the threshold, or all of it for resting behaviours (``active_from``). Whoever shows a
+        verdict asks here; :meth:`is_thin` says where it rests on few rows.
         """
         status = {}
         shape = (self.n_layers, self.n_heads)
         for name in self.scores:
-            rows, half = self.rows[name], get_behaviour(name).threshold / 2
-            usual = QUIET if rows >= MIN_ROWS else TOO_LITTLE if rows else CANNOT
+            rows, about = self.rows[name], get_behaviour(name)
+            usual = QUIET if rows >= about.min_rows else TOO_LITTLE if rows else CANNOT
             status[name] = np.full(shape, usual, dtype=object)
             if usual == QUIET:
-                status[name][self.value(name) >= half] = ACTIVE
+                status[name][self.value(name) >= about.active_from] = ACTIVE
         return status
+
+    def is_thin(self, behaviour: str) -> bool:
+        """Whether a verdict here rests on fewer rows than the usual ones."""
+        return 0 < self.rows[behaviour] < MIN_ROWS
 
     def targets(self, behaviour: str) -> np.ndarray | None:
         """The cells [query, key] that a behaviour asks for on this text; None if it names none."""

@@ -222,31 +222,25 @@ class Profile:
 
     @cached_property
     def top_heads(self) -> dict[str, list[dict[str, Any]]]:
-        """Per behaviour at most 8 heads that show it, from several layers where possible.
+        """Per behaviour the strongest heads past its threshold, at most 8.
 
-        Heads past the threshold come first. Where they all lie in one layer, the best head of each
-        other layer above the lower threshold is added.
+        Where more than these pass and the strongest lie in one layer, the best of the others takes
+        the last place.
         """
         found: dict[str, list[dict[str, Any]]] = {}
         for name in self.behaviours:
-            behaviour, value = get_behaviour(name), self.value(name)
-            lower = min(behaviour.shown_from, behaviour.threshold * 0.625)
-            filled = np.where(np.isnan(value), -np.inf, value)
-            order = np.argsort(-filled, axis=None, kind="stable")
-            ranked = [Head(*map(int, np.unravel_index(i, value.shape))) for i in order]
-            chosen = [head for head in ranked if filled[head] >= behaviour.threshold]
-            best_of_layer = {head.layer: head for head in reversed(ranked)}
-            if len({head.layer for head in chosen}) == 1:
-                others = [
-                    head
-                    for layer, head in best_of_layer.items()
-                    if layer != chosen[0].layer and filled[head] >= lower
-                ]
-                others.sort(key=lambda head: -filled[head])
-                chosen = chosen[: max(1, TOP_CAP - len(others))] + others
+            value = self.value(name)
+            passing = [
+                Head(*map(int, at)) for at in np.argwhere(value >= get_behaviour(name).threshold)
+            ]
+            ranked = sorted(passing, key=lambda head: -value[head])
+            chosen, rest = ranked[:TOP_CAP], ranked[TOP_CAP:]
+            elsewhere = [head for head in rest if head.layer != chosen[0].layer]
+            if elsewhere and len({head.layer for head in chosen}) == 1:
+                chosen[-1] = elsewhere[0]
             found[name] = [
                 {"head": str(head), "score": round(float(self.score[name][head]), 4)}
-                for head in chosen[:TOP_CAP]
+                for head in chosen
             ]
         return found
 

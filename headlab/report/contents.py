@@ -20,7 +20,7 @@ from headlab.evidence.ladder import Removals
 from headlab.evidence.published import marks
 from headlab.heads import Head
 from headlab.measuring.pictures import pooled
-from headlab.measuring.reading import ACTIVE, MIN_ROWS, TOO_LITTLE, Reading, strongest_pairs
+from headlab.measuring.reading import ACTIVE, TOO_LITTLE, Reading, strongest_pairs
 from headlab.profiles.profile import Profile
 from headlab.report.again import command, is_enough
 from headlab.report.causes import check_removals, every_head, ladder, removed_heads
@@ -246,7 +246,7 @@ def _summary(reading: Reading, profile: Profile, names: Sequence[str]) -> dict[s
             {
                 "behaviour": name,
                 "rows": reading.rows[name],
-                "status": TOO_LITTLE if 0 < reading.rows[name] < MIN_ROWS else "",
+                "status": TOO_LITTLE if (reading.status[name] == TOO_LITTLE).any() else "",
                 "active": int(active.sum()),
                 "best": str(best) if active.any() else None,
                 "score": number(reading.scores[name][best]) if active.any() else None,

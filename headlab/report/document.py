@@ -21,6 +21,7 @@ from headlab.errors import HeadlabError
 from headlab.evidence.references import get_reference
 from headlab.exercises import Record, parse_record, record_from_dict
 from headlab.exercises.board import harmless
+from headlab.figures import labels
 from headlab.heads import Head
 from headlab.measuring.reading import Reading
 from headlab.profiles.profile import Profile
@@ -240,6 +241,7 @@ def _draw(data: Mapping[str, Any], source: str) -> str:
             most_sinks=int(np.argmax(data["statistics"]["sinks"])),
             patterns=cache(lambda: unpack_patterns(data["patterns"]).astype(np.float32)),
             drawing=drawing,
+            labels=labels,
             about=get_behaviour,
             reference=get_reference,
             notes_html=notes_html,

@@ -10,8 +10,8 @@ import numpy as np
 import plotly.colors
 from markupsafe import Markup
 
-from headlab.behaviours import behaviours
-from headlab.measuring.confidence import UNCLASSIFIED, label_title
+from headlab.figures.labels import label_colour, label_letters, label_order
+from headlab.measuring.confidence import UNCLASSIFIED
 from headlab.models.tokens import visible
 
 LEVELS = 32
@@ -34,6 +34,8 @@ def palettes() -> str:
         rules.append(f':root[data-scale="{name}"]{{{";".join(values)}}}')
     ways = plotly.colors.sample_colorscale(EFFECTS, np.linspace(0, 1, STEPS), colortype="tuple")
     rules += [f".e{i}{{fill:{_hex(colour)}}}" for i, colour in enumerate(ways)]
+    named = (name for name in label_order() if name != UNCLASSIFIED)
+    rules += [f".{tint(name)}{{fill:{label_colour(name)}}}" for name in named]
     return "\n".join(rules) + "\n"
 
 
@@ -84,7 +86,7 @@ def label_map(labels: Sequence[Sequence[str]], says: str) -> Markup:
         Markup('<text x="{}" y="{}">{}</text>').format(
             _short(frame.left + (x + 0.5) * frame.cell),
             _short(frame.top + (y + 0.5) * frame.cell + size * 0.36),
-            letter_code(labels[x][y]),
+            label_letters(labels[x][y]),
         )
         for x in range(n_layers)
         for y in range(n_heads)
@@ -96,32 +98,9 @@ def label_map(labels: Sequence[Sequence[str]], says: str) -> Markup:
     return frame.svg(body + frame.number_axes("layer", "head"), "labels", says)
 
 
-def label_order() -> list[str]:
-    """Every label there is, in the order in which labels are decided."""
-    return [*behaviours(), UNCLASSIFIED]
-
-
-def letter_code(name: str) -> str:
-    """Two letters for a label: "Previous token" is PT, "Induction" is In.
-
-    >>> letter_code("previous_token"), letter_code("induction"), letter_code("unclassified")
-    ('PT', 'In', '–')
-    """
-    if name == UNCLASSIFIED:
-        return "–"
-    words = label_title(name).split()
-    return "".join(word[0].upper() for word in words[:2]) if len(words) > 1 else words[0][:2]
-
-
 def tint(name: str) -> str:
-    """The class that colours a label; resting labels are pale, specific ones are not."""
-    if name == UNCLASSIFIED:
-        return "t-none"
-    resting = [b.name for b in behaviours().values() if b.resting]
-    if name in resting:
-        return f"t-rest{resting.index(name) % 2}"
-    specific = [b.name for b in behaviours().values() if not b.resting]
-    return f"t{specific.index(name) % 8}"
+    """The class that colours a label."""
+    return f"label-{name}"
 
 
 def pattern_map(pattern: np.ndarray, token_texts: Sequence[str], at: str, says: str) -> Markup:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab import load_model
+from headlab import load_model, profile_model
 from headlab.exercises.effects import SIZES, size_of
 from headlab.exercises.guided import guided_pairs, guided_texts
+from headlab.heads import Head
 from headlab.interventions import ablate, patch
 from tests.app.test_pages import opened
 
@@ -47,7 +48,7 @@ def test_nothing_is_shown_before_the_prediction(model):
     result = ablate(model, guided_texts()[TEXT].text, HEADS, "mean")
     after = math.exp(result.logprobs_after[0])
     assert f"{after:.1%}" not in said(test) and not test.dataframe
-    next(box for box in test.radio if box.label == "Your prediction").set_value(SIZES[0].name).run()
+    test.pills(key="prediction").set_value(SIZES[0].name).run()
     press(test, "Lock my prediction")
     size = size_of(after / math.exp(result.logprobs_before[0])).name
     assert f"You predicted: {SIZES[0].name}. Measured: {size}." in said(test)
@@ -63,6 +64,20 @@ def test_the_table_holds_the_engine_s_effects_and_controls(model):
         assert table.loc[mode, "change of log-probability"] == result.logprob_change[0]
 
 
+def test_the_result_is_large_and_stands_beside_random_heads(model):
+    text = guided_texts()[TEXT].text
+    for heads, what in ((["L3.H1"], "single heads"), (HEADS, "pairs of heads")):
+        result = ablate(model, text, heads, "mean")
+        before, after = (math.exp(x[0]) for x in (result.logprobs_before, result.logprobs_after))
+        test = shown(removed="-".join(heads))
+        assert f"## {before:.1%} → {after:.1%}" in said(test)
+        draws = len(result.control.heads)
+        beaten = int(result.logprob_beyond_control[0] * draws + 0.5)
+        assert f"than that of {beaten} of {draws} random {what}" in said(test)
+        drawn = "".join(block.proto.body for block in test.get("html"))
+        assert f'aria-label="without: {after:.1%}"' in drawn
+
+
 def test_the_circuit_of_induction_shows_in_the_other_heads():
     """Without the previous-token head, induction heads find nothing."""
     changes = shown(removed="L0.H0").dataframe[2].value
@@ -73,7 +88,10 @@ def test_the_circuit_of_induction_shows_in_the_other_heads():
 
 def test_a_role_chooses_its_leading_heads():
     test = cause_page()
-    assert "Choose one or more heads" in said(test)
+    top = Head.parse(profile_model(load_model("mini")).top_heads["previous_token"][0]["head"])
+    assert f"Without **{top}**" in said(test)  # no page opens empty
+    looked_at = cause_page(layer="2", head="1")
+    assert "Without **L2.H1**" in said(looked_at)
     test.selectbox(key="removed_role").set_value("previous_token").run()
     assert "L0.H0" in test.query_params["removed"]
 

@@ -48,18 +48,28 @@ def test_answers_of_a_class_against_what_was_measured(prepared):
     records = [record_of(prepared, f"Learner {i}", value) for i, value in enumerate(given)]
     files = [(f"{i}.json", record.to_json().encode()) for i, record in enumerate(records)]
     test = class_page([*files, ("again.json", files[0][1])])
-    assert "**5** records read, 1 repeated ones merged, 0 left out" in said(test)
-    assert "Right at first: **3**" in said(test)
+    assert "**5 records** read, 1 repeated merged." in said(test)
+    assert "Right at first: **3 of 5**." in said(test)
     misses = test.main.dataframe[0].value
     assert list(misses["learners"]) == [2]
     assert list(misses["answer"]) == [prepared[0].option(wrong).text]
+
+
+def test_an_empty_page_shows_learners_who_are_marked_as_invented(prepared):
+    test = opened("pages/Class.py")
+    assert not test.exception and not test.error
+    assert any("these three learners are invented" in box.value for box in test.main.info)
+    assert "of those who revised" in said(test) and len(test.get("plotly_chart")) == 3
+    assert not test.get("download_button")
+    real = class_page([("a.json", record_of(prepared, "Anna", "0").to_json().encode())])
+    assert not any("invented" in box.value for box in real.main.info)
 
 
 def test_two_names_in_one_record_are_told(prepared):
     anna = record_of(prepared, "Anna", prepared[0].key.accepted[0])
     files = [(f"{i}.json", replace(anna, name=n).to_json()) for i, n in enumerate(("Anna", "Ben"))]
     test = class_page([(name, content.encode()) for name, content in files])
-    assert "**2** records read, 0 repeated" in said(test)
+    assert "**2 records** read." in said(test)
     assert "bears several names" in test.main.warning[0].value
 
 
@@ -74,7 +84,7 @@ def test_bad_records_are_listed_with_the_reason_and_left_out(prepared):
         "noise.json": b"\x00\xff",
     }
     test = class_page(list(files.items()))
-    assert "**1** records read, 0 repeated ones merged, 3 left out" in said(test)
+    assert "**1 record** read, 3 left out." in said(test)
     left_out = test.main.dataframe[0].value.set_index("file")["reason"]
     assert set(left_out.index) == {"other.json", "forged.json", "noise.json"}
     assert "does not follow from its answer" in left_out["forged.json"]
@@ -94,7 +104,7 @@ def test_reports_that_hold_a_record_are_taken_too(prepared):
             ("page.html", b"<!doctype html><p>hello"),
         ]
     )
-    assert "**1** records read, 1 repeated ones merged, 2 left out" in said(test)
+    assert "**1 record** read, 1 repeated merged, 2 left out." in said(test)
     reasons = test.main.dataframe[0].value.set_index("file")["reason"]
     assert "holds no learning record" in reasons["plain.html"]
     assert "no report" in reasons["page.html"]

@@ -52,10 +52,13 @@ def headers(test: AppTest) -> list[str]:
     return [block.value for block in test.main.header]
 
 
-def test_without_a_second_model_the_page_asks_for_one():
+def test_with_one_model_the_page_opens_on_its_training():
     test = opened("pages/Compare.py")
     assert not test.exception and not test.error
-    assert "Choose a second model" in shown(test)
+    assert "At every **checkpoint**" in shown(test) and "With a second model" in shown(test)
+    assert "Get a second model" in [link.label for link in test.get("page_link")]
+    asked = opened("pages/Compare.py", training="off")
+    assert "Choose a second model" in shown(asked)
 
 
 def test_changes_are_those_of_the_engine(mini):

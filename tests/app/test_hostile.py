@@ -26,7 +26,7 @@ def test_texts_on_the_page_that_reads_them():
     for text in hostile.texts(60, seed=20)[::3]:
         if "\ud800" in text or "\udfff" in text:
             continue  # no browser can send half a character
-        test.text_area(key="own_text").set_value(text).run()
+        test.text_area(key="typed text").set_value(text).run()
         assert_well(test)
 
 

@@ -48,10 +48,10 @@ def labels(test: AppTest) -> list[str]:
 
 
 def answer(test: AppTest, value: str, sureness: int) -> AppTest:
-    widgets = [*test.main.selectbox, *test.main.radio]
-    next(widget for widget in widgets if widget.label == "Your answer").set_value(value)
-    radios = [radio for radio in test.main.radio if radio.label == "How sure are you?"]
-    radios[-1].set_value(sureness).run()
+    widgets = [*test.main.selectbox, *test.main.get("button_group")]
+    [widget for widget in widgets if widget.label == "Your answer"][-1].set_value(value)
+    chips = [group for group in test.main.get("button_group") if group.label == "How sure are you?"]
+    chips[-1].set_value(sureness).run()
     return press(test, "Lock my answer")
 
 
@@ -69,7 +69,8 @@ def wrong(prepared) -> str:
 
 
 def said(test: AppTest) -> str:
-    blocks = (*test.main.markdown, *test.main.success, *test.main.warning, *test.main.info)
+    kinds = ("markdown", "caption", "success", "warning", "info")
+    blocks = [block for kind in kinds for block in getattr(test.main, kind)]
     return "\n".join(block.value for block in blocks)
 
 

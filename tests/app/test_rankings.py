@@ -144,7 +144,7 @@ def test_the_first_labels_are_shown_while_the_rest_is_measured(profile, monkeypa
 
 def test_the_name_maps_are_a_view_of_their_own(profile):
     test = rankings()
-    test.radio(key="view").set_value(NAME_MAPS).run()
+    test.segmented_control(key="view").set_value(NAME_MAPS).run()
     assert test.query_params["preset"] == "name-copying"
     assert len(test.get("plotly_chart")) == 2 and not test.selectbox
     assert any("No head is marked" in block.value for block in test.caption)
@@ -152,7 +152,7 @@ def test_the_name_maps_are_a_view_of_their_own(profile):
     ours = name_observations(profile)
     assert list(shown.index) == [observation.verdict for observation in ours]
     assert list(shown["measured on mini"]) == [observation.measured for observation in ours]
-    test.radio(key="view").set_value("rankings").run()
+    test.segmented_control(key="view").set_value("rankings").run()
     assert "preset" not in test.query_params and test.selectbox(key="behaviour")
 
 

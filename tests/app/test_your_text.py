@@ -1,14 +1,17 @@
 """Your text: which known heads wake, and what is missing where none can."""
 
+import json
+import re
 from dataclasses import replace
+from urllib.parse import parse_qsl
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab import load_model, profile_model, read_text
+from headlab import load_model, read_text
 from headlab.behaviours import get_behaviour
 from headlab.exercises.guided import guided_texts
-from headlab.heads import Head
 from headlab.ui.services import results
 from headlab.ui.services.state import Selection
 from tests.app.test_pages import opened, sentences
@@ -26,19 +29,26 @@ def page(**query: str) -> AppTest:
 
 
 def with_text(text: str) -> AppTest:
-    test = page(text="own")
-    test.text_area(key="own_text").set_value(text).run()
-    assert not test.exception
+    test = page()
+    test.text_area(key="typed text").set_value(text).run()
+    assert not test.exception and test.query_params["text"] == "own"
     return test
 
 
 def status(test: AppTest, name: str) -> str:
-    title = get_behaviour(name).title
-    lines = [block.value for block in test.markdown if f" {title}**: " in block.value]
-    return lines[0].split("**: ")[1].split("  \n")[0]
+    """What the page says of a behaviour."""
+    line = re.compile(rf"\**[●⊙○◌–] \**{get_behaviour(name).title}\**(?:: )?(.*)")
+    found = [line.fullmatch(block.value) for block in (*test.markdown, *test.caption)]
+    (words,) = [match[1] for match in found if match]
+    return words or "active"
 
 
-def test_repeating_a_sentence_wakes_induction_heads():
+def bars(test: AppTest) -> list[str]:
+    return [block.proto.body for block in test.get("html") if "here, active" in block.proto.body]
+
+
+def test_the_text_is_in_the_box_and_repeating_it_wakes_induction():
+    assert page().text_area(key="typed text").value == guided_texts()["cat-on-the-mat"].text
     assert status(with_text("Tom ran home at"), "induction") == "cannot be triggered by this text"
     assert status(with_text("Tom ran home. Tom ran home. Tom ran"), "induction") == "active"
 
@@ -50,46 +60,65 @@ def test_a_long_text_says_what_it_takes_and_stays_stopped_until_asked_for(monkey
         patch.setattr(results, "LONG_S", 0.0)
         patch.setattr(results.st, "write", lambda words: (said.append(words), written(words)))
         test = with_text(text)
-    (about,) = [words for words in said if str(words).startswith("Reading ")]
+    about = [words for words in said if str(words).startswith("Reading ")][-1]
     assert "of memory beside the model" in about
     assert status(test, "induction")  # and was read to the end
 
     stopped = replace(Selection(), text_name="own", model="mini")
     key = results._text_key(stopped, results.ChosenText("Somebody stopped this one."))
     test.session_state[results._STOPPED] = key
-    test.text_area(key="own_text").set_value("Somebody stopped this one.").run()
+    test.text_area(key="typed text").set_value("Somebody stopped this one.").run()
     assert any("was stopped" in block.value for block in test.info)
-    assert test.text_area(key="own_text").value == "Somebody stopped this one."
+    assert test.text_area(key="typed text").value == "Somebody stopped this one."
     test.button(key="read after all").click().run()
     assert not any("was stopped" in block.value for block in test.info)
     assert status(test, "induction")
 
 
+def test_a_sentence_said_in_part_again_gets_verdicts(model):
+    """Two places are few; the page says so, and gives a verdict or a way to one."""
+    test = with_text(guided_texts()["cat-slept"].text + " ")
+    reading = read_text(model, guided_texts()["cat-slept"].text + " ")
+    for name in ("induction", "duplicate_token"):
+        active = (reading.status[name] == "active").any()
+        assert status(test, name) == ("active" if active else "quiet")
+        if active:
+            words = f"here, on {reading.rows[name]} places only"
+            assert any(words in block.value for block in test.caption)
+        else:
+            assert test.button(key=f"wake {name}")
+
+
 def test_bars_are_the_scores_on_this_text(model):
     test = page(text="cat-on-the-mat")
     reading = read_text(model, guided_texts()["cat-on-the-mat"].text)
-    profile = profile_model(model)
-    bars = [bar.proto.text for bar in test.get("progress")]
-    for top in profile.top_heads["induction"]:
-        head = Head.parse(top["head"])
-        here, general = reading.scores["induction"][head], profile.score["induction"][head]
-        circle = {"active": "●", "quiet": "○"}[reading.status["induction"][head]]
-        assert f"{circle} {here:.2f} here, {general:.2f} in general" in bars
+    best = np.sort(reading.scores["induction"], axis=None)[::-1][:2]
+    for score in best:
+        assert any(f'aria-label="{score:.2f} here' in bar for bar in bars(test))
+    heads = int((reading.status["induction"] == "active").sum())
+    assert any(block.value.startswith(f"{heads} heads active,") for block in test.caption)
 
 
-def test_a_behaviour_that_cannot_be_triggered_offers_a_text_that_can():
+def test_a_behaviour_that_cannot_be_triggered_offers_a_text_that_can(model):
     test = page(text="alice")
     assert status(test, "retrieval") == "cannot be triggered by this text"
-    test.button(key="load for retrieval").click().run()
+    test.button(key="wake retrieval").click().run()
     assert test.query_params["text"] == "homes"
-    assert status(test, "retrieval") == "too little to tell"  # one question, one place to look
+    homes = guided_texts()["homes"]
+    here = read_text(model, homes.text, entities=homes.facts).status["retrieval"] == "active"
+    assert status(test, "retrieval") == ("active" if here.any() else "quiet")
+    layers = opened("pages/Layers.py", text="homes", behaviour="retrieval")
+    said = "\n".join(block.value for block in layers.markdown)
+    assert ("No head is active in retrieval" in said) != here.any()
 
 
-def test_a_suggestion_never_overwrites_what_was_typed():
+def test_a_suggestion_adds_to_what_was_typed():
     test = with_text("word word")
     assert status(test, "punctuation") == "cannot be triggered by this text"
-    assert any(get_behaviour("punctuation").example in c.value for c in test.caption)
-    assert not [button for button in test.button if button.key == "load for punctuation"]
+    test.button(key="wake punctuation").click().run()
+    example = get_behaviour("punctuation").example
+    assert test.text_area(key="typed text").value == f"word word {example}"
+    assert status(test, "punctuation") != "cannot be triggered by this text"
 
 
 def test_copying_says_why_one_text_cannot_show_it():
@@ -106,11 +135,28 @@ def test_marked_facts_wake_retrieval_and_can_be_removed(model):
             test.pills(key=f"{part} tokens").set_value([words.index(word)]).run()
         next(b for b in test.button if b.label == "Add this fact").click().run()
     assert [block.value for block in test.text] == ["Maria – Oslo", "Tom – Lima"]
-    best = max(profile_model(model).top_heads["retrieval"], key=lambda top: top["score"])
-    here = reading.scores["retrieval"][Head.parse(best["head"])]
-    assert any(f" {here:.2f} here" in bar.proto.text for bar in test.get("progress"))
+    here = reading.scores["retrieval"].max()
+    assert any(f'aria-label="{here:.2f} here' in bar for bar in bars(test))
+    assert status(test, "retrieval") == "active"
     test.button(key="remove fact 0").click().run()
     assert [block.value for block in test.text] == ["Tom – Lima"]
+
+
+def test_a_copied_link_carries_the_marked_facts():
+    test = with_text("Maria lives in Oslo. The home of Maria is")
+    test.session_state["marks"] = json.dumps(
+        {
+            "model": "mini",
+            "text": "Maria lives in Oslo. The home of Maria is",
+            "pairs": [[[0], [3]]],
+        }
+    )
+    test.run()
+    link = next(block.value for block in test.code if "own=" in block.value)
+    query = dict(parse_qsl(link.partition("?")[2]))
+    fresh = page(**query)
+    assert [block.value for block in fresh.text] == [block.value for block in test.text] != []
+    assert not page(**query | {"facts": "[[["}).text  # a damaged link still shows its text
 
 
 def test_marks_belong_to_their_text():
@@ -134,6 +180,6 @@ def test_a_session_does_not_grow_with_every_text():
     seen = widgets(test)
     token = next(group for group in test.get("button_group") if group.label == "Entity")
     token.set_value([1]).run()
-    test.text_area(key="own_text").set_value("Maria: Oslo, Tom: Lima").run()
+    test.text_area(key="typed text").set_value("Maria: Oslo, Tom: Lima").run()
     assert not test.exception and widgets(test) == seen
     assert test.session_state["entity tokens"] == []  # marks do not go over to another text

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 expect.set_options(timeout=15_000)  # a page draws late where another worker keeps the core busy
-collect_ignore = ["axes_app.py"]  # a page, not a test
+collect_ignore = ["axes_app.py", "map_app.py"]  # pages, not tests
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 

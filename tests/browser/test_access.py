@@ -55,7 +55,7 @@ def test_no_serious_barrier_in_light_or_dark_and_it_fits_its_window(page, app, n
         page.locator("input[type=file]").set_input_files(profile)
         page.get_by_text("Labels before and after").first.wait_for()
     if name == "your text":
-        page.get_by_text("Mark facts").click()
+        page.get_by_text("Mark facts, to see").click()
         page.get_by_role("button", name="Add this fact").wait_for()
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)

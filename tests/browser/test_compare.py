@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 def test_hovering_and_choosing_are_linked(page, app, tmp_path):
     copy = tmp_path / "mini-again"
     shutil.copytree(load_model("mini").folder, copy)
-    open_page(page, f"{app}/Compare")
+    open_page(page, f"{app}/Compare?training=off")
     page.get_by_text("A folder of yours").click()
     page.get_by_test_id("stTextInputField").fill(str(copy))
     page.keyboard.press("Enter")

@@ -46,12 +46,8 @@ def pictures_in(received):
 
 def commit(page):
     """Answer the first question, whatever it is."""
-    answers = page.get_by_role("combobox", name="Your answer")
-    answers.click()
-    answers.fill("layer 3")
-    page.get_by_role("option", name="layer 3").wait_for()
-    page.keyboard.press("Enter")
-    page.get_by_text("4 sure").click()
+    page.get_by_role("radio", name="layer 3", exact=True).click()
+    page.get_by_role("radio", name="4 sure").click()
     page.get_by_role("button", name="Lock my answer").click()
     page.get_by_text("It is locked.").wait_for()
 
@@ -59,12 +55,12 @@ def commit(page):
 def test_the_pictures_are_not_in_the_page_before_the_answer_is_locked(page, app, secret):
     received = listen(page)
     page.goto(f"{app}/Predict?sheet=cat-twice")
-    page.get_by_text("hidden until you answer").first.wait_for()
+    page.get_by_text("The text asked about, hidden").wait_for()
     before = pictures_in(received)
     assert before  # the exploration's pictures
     assert [head for head, picture in secret.items() if picture in before] == []
     commit(page)
-    expect(page.get_by_text("hidden until you answer")).to_have_count(0)
+    expect(page.get_by_text("The text asked about, hidden")).to_have_count(0)
     after = pictures_in(received)
     assert [head for head, picture in secret.items() if picture not in after] == []
 
@@ -107,7 +103,7 @@ def test_another_learner_sees_nothing_of_it(page, app, browser):
     try:
         stranger = other.new_page()
         stranger.goto(f"{app}/Predict?sheet=cat-twice")
-        stranger.get_by_text("hidden until you answer").first.wait_for(timeout=30_000)
+        stranger.get_by_text("The text asked about, hidden").wait_for(timeout=30_000)
         expect(stranger.get_by_text("It is locked.")).to_have_count(0)
     finally:
         other.close()

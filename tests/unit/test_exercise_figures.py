@@ -18,17 +18,23 @@ def test_answers_are_counted_first_and_revised():
     first, revised = figure.data
     assert list(first.x) == [3, 1] and list(revised.x) == [0, 4]
     assert list(first.y) == ["L0.H1", "&lt;i&gt; ✓"]
+    assert figure.layout.xaxis.dtick == 1  # learners are whole, however few
+    many = answers_figure(["a"], [30], [1], [True], "Q")
+    assert many.layout.xaxis.dtick == 4
 
 
 def test_the_prediction_is_marked_over_the_measurement():
     figure = prediction_figure(
-        ["L0.H0", "L0.H1"], [0.2, 0.9], [0.1, 0.8], [0.4, 0.95], "L0.H0", "Q", "mini"
+        ["L0.H0", "L0.H1"], [0.2, 0.9], ([0.1, 0.8], [0.4, 0.95]), "L0.H0", "Q", "mini"
     )
     (bars,) = figure.data
     assert bars.text == ("your prediction", "")
     np.testing.assert_allclose(bars.error_y.array, [0.2, 0.05], atol=1e-6)
     np.testing.assert_allclose(bars.error_y.arrayminus, [0.1, 0.1], atol=1e-6)
     assert figure.layout.title.subtitle.text == "mini"
+    (exact,) = prediction_figure(["a", "b"], [0.2, 0.9], None, "a", "Q", "mini").data
+    assert exact.error_y.array is None  # attention on one text is not sampled
+    assert exact.textposition == "outside"  # or a short bar hides who predicted it
 
 
 def test_the_prediction_frames_the_range_that_it_meant():

@@ -551,15 +551,23 @@ def test_top_heads_are_at_most_eight(profile):
     assert [head["score"] for head in top] == sorted((h["score"] for h in top), reverse=True)
 
 
-def test_top_heads_of_one_layer_make_room_for_the_best_of_other_layers(profile):
-    """Ten heads of layer 1 pass; layer 0's best lies above the lower threshold, layer 2's below."""
+def test_top_heads_of_one_layer_make_room_for_the_best_that_passes_elsewhere(profile):
+    """Ten heads of layer 1 pass and lead; in layer 0 two pass, in layer 2 none."""
     values = np.zeros((3, 10))
     values[1] = 0.9
-    values[0, 7], values[0, 8] = 0.35, 0.32
-    values[2, 0] = 0.2
+    values[0, 7], values[0, 8] = 0.65, 0.62
+    values[2, 0] = 0.55
     top = with_values(profile, "induction", values).top_heads["induction"]
     names = [head["head"] for head in top]
     assert names == [f"L1.H{head}" for head in range(7)] + ["L0.H7"]
+
+
+def test_every_head_that_passes_is_listed_and_no_other(profile):
+    """Where two of one layer pass, no weaker head of another layer takes the place of one."""
+    values = np.full((3, 4), 0.7)
+    values[0, :2] = 0.9, 0.81
+    top = with_values(profile, "diffuse", values).top_heads["diffuse"]
+    assert [head["head"] for head in top] == ["L0.H0", "L0.H1"]
 
 
 def test_heads_that_do_not_show_a_behaviour_are_no_top_heads(profile):

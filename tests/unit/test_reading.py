@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headlab import HeadlabError, read_text, score_patterns
-from headlab.behaviours import behaviours
+from headlab.behaviours import behaviours, get_behaviour
 from headlab.measuring.reading import (
     ACTIVE,
     CANNOT,
@@ -193,23 +193,41 @@ def test_two_tokens_are_too_short_for_a_hint(model):
 
 def test_status_follows_the_number_of_rows_and_half_the_threshold(model):
     reading = read_text(model, CAT)
-    value = np.full((3, 4), 0.31)  # induction's threshold is .6
-    value[0, 0] = 0.29
     zero = np.zeros((3, 4))
 
-    def status(rows, score):
-        changed = replace(
-            reading,
-            scores={"induction": score},
-            chance={"induction": zero},
-            rows={"induction": rows},
-        )
-        return changed.status["induction"]
+    def status(name, rows, score):
+        changed = replace(reading, scores={name: score}, chance={name: zero}, rows={name: rows})
+        assert changed.is_thin(name) == (rows in (1, 2))
+        return changed.status[name]
 
-    assert set(status(0, zero * np.nan).ravel()) == {CANNOT}
-    assert set(status(1, value).ravel()) == set(status(2, value).ravel()) == {TOO_LITTLE}
-    assert status(3, value)[0, 0] == QUIET and (status(3, value).ravel()[1:] == ACTIVE).all()
-    assert status(40, value)[0, 0] == QUIET
+    for name in ("induction", "previous_token"):  # the one needs 1 row, the other the usual 3
+        half = get_behaviour(name).threshold / 2
+        value = np.full((3, 4), half + 0.01)
+        value[0, 0] = half - 0.01
+        assert set(status(name, 0, zero * np.nan).ravel()) == {CANNOT}
+        few = {QUIET, ACTIVE} if name == "induction" else {TOO_LITTLE}
+        assert set(status(name, 1, value).ravel()) == set(status(name, 2, value).ravel()) == few
+        for rows in (3, 40):
+            assert status(name, rows, value)[0, 0] == QUIET
+            assert (status(name, rows, value).ravel()[1:] == ACTIVE).all()
+
+
+def test_resting_behaviours_are_active_from_their_whole_threshold_on(model):
+    reading = read_text(model, CAT)
+    for about in behaviours().values():
+        assert about.active_from == about.threshold / (1 if about.resting else 2)
+    full, at = np.ones((3, 4)), get_behaviour("diffuse").threshold
+    for value, expected in ((at - 0.01, QUIET), (at, ACTIVE)):
+        told = replace(reading, scores={"diffuse": value * full}, chance={"diffuse": full * np.nan})
+        assert (told.status["diffuse"] == expected).all()
+
+
+def test_a_sentence_said_in_part_again_gets_a_verdict(model):
+    """Two places are few, and enough for what looks there hardly by chance."""
+    reading = read_text(model, "The cat sat on the mat. The cat slept.")
+    for name in ("induction", "duplicate_token"):
+        assert reading.is_thin(name)
+        assert set(reading.status[name].ravel()) <= {ACTIVE, QUIET}
 
 
 def test_half_the_threshold_is_measured_on_its_scale(model):
@@ -218,7 +236,7 @@ def test_half_the_threshold_is_measured_on_its_scale(model):
     full = np.full((3, 4), 1.0)
     changed = replace(
         reading,
-        scores={"induction": 0.4 * full, "first_token": 0.4 * full},
+        scores={"induction": 0.4 * full, "first_token": 0.5 * full},
         chance={"induction": 0.3 * full, "first_token": 0.3 * full},
         rows={"induction": 5, "first_token": 5},
     )
@@ -256,7 +274,7 @@ def test_the_entity_mentioned_last_is_the_one_asked_for(model):
         share = len(reading.spans.attribute) / len(everything)
         np.testing.assert_allclose(reading.chance["retrieval"], total * share, atol=1e-6)
         assert reading.rows["retrieval"] == 1
-        assert (reading.status["retrieval"] == TOO_LITTLE).all()
+        assert set(reading.status["retrieval"].ravel()) <= {ACTIVE, QUIET}  # one place is enough
 
 
 def test_an_attribute_is_looked_for_after_its_entity(model):

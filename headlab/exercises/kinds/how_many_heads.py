@@ -39,6 +39,7 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
         key=key,
         hidden=tuple(heads),
         heads=tuple(heads),
+        counted=values.counted(heads),
         measured={str(head): values.at(head) for head in heads if not np.isnan(values.value[head])},
     )
 

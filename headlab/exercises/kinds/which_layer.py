@@ -23,7 +23,12 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     prepared = choose_largest(question, options, ranges, hidden=lab.all_heads())
     assert prepared.key is not None
     best = int(prepared.key.accepted[0])
-    return replace(prepared, framed=Head(best, int(np.nanargmax(values.value[best]))))
+    heads = [head for head in lab.all_heads() if head.layer == best]
+    return replace(
+        prepared,
+        framed=Head(best, int(np.nanargmax(values.value[best]))),
+        counted=values.counted(heads) if question.by == "count" else (),
+    )
 
 
 def check(question: Question) -> Iterable[Mistake]:

@@ -13,25 +13,35 @@ from headlab import log, settings
 from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
 from headlab.models.catalogue import CATALOGUE
+from headlab.ui.components.frame import frame
 from headlab.ui.services import browser_store, metrics, state
-from headlab.ui.services.navigation import draw_navigation
+from headlab.ui.services.navigation import draw_navigation, page_link
 from headlab.ui.services.results import get_model
 from headlab.ui.services.state import Selection
+from headlab.ui.views.words import plain
 
 # a named icon would be fetched from the network
 _ICON = str(Path(__file__).with_name("icon.png"))
+SIDEBAR = 212  # pixels
 _COMPLAINTS = "complaints about the address"
 _BEGINNING = Lock()
 
 
 @contextmanager
-def start_page(title: str) -> Iterator[Selection]:
+def start_page(title: str, *begins: str) -> Iterator[Selection]:
     """Draw the frame of a page; gives the selection, made to fit the model.
+
+    A change of the parts of the selection that ``begins`` names shows the page from its top.
 
     A HeadlabError in the body becomes its sentence. Anything else is logged and becomes a sentence
     too.
     """
-    st.set_page_config(page_title=f"{title} · headlab", page_icon=_ICON, layout="wide")
+    st.set_page_config(
+        page_title=f"{title} · headlab",
+        page_icon=_ICON,
+        layout="wide",
+        initial_sidebar_state=SIDEBAR,
+    )
     drawn = False
     with guarded():
         _begin()
@@ -39,6 +49,7 @@ def start_page(title: str) -> Iterator[Selection]:
         asked, refusals = _openable(asked)
         model = get_model(asked.model)
         selection, more = state.fit(asked, model.n_layers, model.n_heads)
+        frame((title, *(getattr(selection, part) for part in begins)))
         with st.sidebar:
             st.markdown("### headlab")
             draw_navigation()
@@ -53,6 +64,22 @@ def start_page(title: str) -> Iterator[Selection]:
         st.stop()
     with guarded():
         yield selection
+
+
+def page_header(selection: Selection, title: str, how: str | None = None) -> None:
+    """The first line of a page: its title, the open model as the door to all models, and a help."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(title, width="content", anchor=False)
+        name_model(selection)
+        if how is not None:
+            with st.popover("How to read this", icon=":material/help:", type="tertiary"):
+                st.markdown(how)
+
+
+def name_model(selection: Selection) -> None:
+    """The open model by its name: a link to the list of models."""
+    name = "mini, not GPT-2" if selection.model == "mini" else get_model(selection.model).name
+    page_link("Models", label=plain(name))
 
 
 def _begin() -> None:

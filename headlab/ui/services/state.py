@@ -6,7 +6,9 @@ stays out of it, since addresses get shared and logged; the one exception is a l
 learner copies (:func:`link_with_text`).
 """
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
@@ -27,6 +29,8 @@ _FIRST_MODEL = "first model"
 MAX_NAME = 100
 NAME_MAPS = "name-copying"  # ready-made views of the rankings
 LINKED_TEXT = "own"  # the part of a copied link that carries a text
+LINKED_FACTS = "facts"  # and the one that carries the facts marked in it
+MARKS = "marks"
 UPLOADED = "uploaded"  # a second model of which only this session has the profile
 
 
@@ -40,7 +44,7 @@ class Selection:
     1) to the exercises. To the Cause page belong the heads ``removed``, the next token to ``watch``
     (blank: the one expected most), ``patching`` (its other view), the ``pair`` of texts, ``what``
     is patched, into which of them (``noising``) and whether ``by_position``. The open model is
-    compared with ``second``; ``training`` shows its training instead.
+    compared with ``second``; ``training`` shows its training instead (None: as the page finds fit).
     """
 
     model: str = field(default_factory=default_model)
@@ -70,7 +74,7 @@ class Selection:
     noising: bool = False
     by_position: bool = False
     second: str | None = None
-    training: bool = False
+    training: bool | None = None
 
     @property
     def is_own_text(self) -> bool:
@@ -328,6 +332,8 @@ def current() -> tuple[Selection, list[str]]:
     if LINKED_TEXT in query:
         st.session_state[OWN_TEXT] = query[LINKED_TEXT]
         query["text"] = OWN
+        if LINKED_FACTS in query:
+            _take_facts(query)
     return parse(query)
 
 
@@ -378,8 +384,18 @@ def own_text() -> str:
     return str(st.session_state.get(OWN_TEXT) or "")
 
 
-def link_with_text(selection: Selection) -> str:
-    """The address of this view with the learner's own text in it, to be copied on purpose."""
+def _take_facts(query: Mapping[str, str]) -> None:
+    """The facts of a copied link, as if they had been marked here; what is none is passed over."""
+    with suppress(ValueError, RecursionError):
+        pairs = json.loads(query[LINKED_FACTS])
+        marks = {"model": query["model"], "text": query[LINKED_TEXT], "pairs": pairs}
+        st.session_state[MARKS] = json.dumps(marks)
+
+
+def link_with_text(selection: Selection, facts: Sequence[Any] = ()) -> str:
+    """The address of this view with the learner's own text and marked facts, to be copied."""
     query = selection.as_query() | {LINKED_TEXT: own_text()}
+    if facts:
+        query[LINKED_FACTS] = json.dumps(facts, separators=(",", ":"))
     query.pop("text", None)
     return f"{str(st.context.url).partition('?')[0]}?{urlencode(query)}"

@@ -19,8 +19,7 @@ from headlab.ui.views.words import plain
 
 def choose_second(selection: Selection) -> None:
     """The second model: one that is on this machine, a folder, or a profile from elsewhere."""
-    here = [name for name in offered() if CATALOGUE[name].folder or find_model(name)]
-    names = [name for name in here if name != selection.model]
+    names = others_here(selection)
     if selection.second not in (None, UPLOADED, *names):
         names.append(str(selection.second))
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -42,6 +41,12 @@ def choose_second(selection: Selection) -> None:
         upload()
     if not is_public():
         another()
+
+
+def others_here(selection: Selection) -> list[str]:
+    """The models on offer that are on this machine, without the open one."""
+    here = [name for name in offered() if CATALOGUE[name].folder or find_model(name)]
+    return [name for name in here if name != selection.model]
 
 
 def model_title(name: str) -> str:

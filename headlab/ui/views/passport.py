@@ -24,6 +24,7 @@ from headlab.ui.services.results import (
 from headlab.ui.services.state import Selection
 
 STEPS = {"passed": "✓", "failed": "✗", "not measured": "?", "does not apply": "–"}
+ALIKE = 0.9  # the least similarity of scores that is worth a link
 CIRCLES = {"active": "●", "quiet": "○", "too little to tell": "◌", CANNOT: "–"}
 
 
@@ -35,50 +36,85 @@ def passport(selection: Selection, reading: Reading, profile: Profile, head: Hea
         f"Label {profile.confidence_text(*head)} variants · margin "
         f"{profile.margin[head]:.2f} · on this text: {reading.hint(head.layer, head.head)}"
     )
-    st.dataframe(
-        behaviour_table(reading, profile, head),
-        hide_index=True,
-        height="content",
-        alt=f"Behaviours of head {head} with score, interval, chance, confidence and margin",
-        column_config={
-            "score": st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f"),
-            "chance": st.column_config.NumberColumn(format="%.3f", width=60),
-            "confidence": st.column_config.NumberColumn(format="percent", width=80),
-            "margin": st.column_config.NumberColumn(format="%+.2f", width=60),
-            "score here": st.column_config.NumberColumn(format="%.3f", width=80),
-            "on this text": st.column_config.TextColumn(width="large"),
-        },
-    )
-    with st.popover("What the columns mean", icon=":material/help:"):
+    st.html("".join(role_bar(reading, profile, head, name) for name in shown_roles(profile, head)))
+    with st.expander("All scores"):
+        st.dataframe(
+            behaviour_table(reading, profile, head),
+            hide_index=True,
+            height="content",
+            alt=f"Behaviours of head {head} with score, interval, chance, confidence and margin",
+        )
         st.markdown(
             "**Score**: mean share of attention on the places that the behaviour asks for, over "
             "our probe texts, 0 to 1. **Interval**: where the score lies in 95 % of 1,000 redraws "
             "of those texts. **Chance**: what even attention would score. **Confidence**: the "
             "share of redraws in which the head passes the behaviour's threshold. **Margin**: how "
-            "far it lies above (+) or below (−) the threshold. *None* cannot be measured.\n\n"
+            "far it lies above (+) or below (−) the threshold; blank: not measurable.\n\n"
             "The **label** is the first behaviour, in a fixed order, that passes its threshold. "
             "It is stable if the redraws keep it, and holds in those of four variants that keep "
             "it: start token toggled, other sentences, short texts, long texts.\n\n"
-            "**On this text**: ● active, ○ quiet, ◌ too little to tell (fewer than three places "
-            "to look), – cannot be triggered by this text."
+            "**On this text**: ● active, ○ quiet, ◌ too little to tell, – cannot be triggered by "
+            "this text."
         )
     ladders(selection, reading, profile, head)
 
 
+def shown_roles(profile: Profile, head: Head) -> list[str]:
+    """The behaviours that a head shows in general, the strongest first; else the nearest one."""
+    margin = {
+        name: float(profile.value(name)[head]) - get_behaviour(name).threshold
+        for name in profile.behaviours
+    }
+    ranked = sorted((n for n in margin if not np.isnan(margin[n])), key=lambda n: -margin[n])
+    passing = sorted(
+        (name for name in ranked if margin[name] >= 0), key=lambda n: -profile.score[n][head]
+    )
+    return passing or ranked[:1]
+
+
+def role_bar(reading: Reading, profile: Profile, head: Head, name: str) -> str:
+    """One behaviour in general: its score as a bar, with interval and threshold, and here."""
+    about, score = get_behaviour(name), float(profile.score[name][head])
+    needed, chance = about.threshold, float(profile.chance[name][head])
+    if about.scale == "excess":
+        needed = chance + needed * (1 - chance)
+    low, high = float(profile.low[name][head]), float(profile.high[name][head])
+    kind = "bar active" if score >= needed else "bar"
+    between = "" if np.isnan(low) else f", between {low:.2f} and {high:.2f} in 95 % of redraws"
+    line = (
+        ""
+        if np.isnan(low)
+        else f'<u style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></u>'
+    )
+    says = f"{about.title}: {score:.2f}{between}; it counts from {needed:.2f} on"
+    return (
+        f'<div class="role"><span>{about.title}</span>'
+        f'<div class="{kind}" role="img" aria-label="{says}" title="{says}">'
+        f'<i style="width:{100 * score:.1f}%"></i>{line}<b style="left:{100 * needed:.1f}%"></b>'
+        f"<span>{score:.2f}</span></div><span>{on_this_text(reading, name, head)}</span></div>"
+    )
+
+
 def behaviour_table(reading: Reading, profile: Profile, head: Head) -> pd.DataFrame:
-    """One row for each behaviour: in general, and on this text."""
+    """One row for each behaviour, in general and on this text; those that pass come first."""
+    first = shown_roles(profile, head)
+    names = [*first, *(name for name in profile.behaviours if name not in first)]
+
+    def number(value: float, form: str) -> str:
+        return "" if np.isnan(value) else format(value, form)
+
     return pd.DataFrame(
         {
             "behaviour": get_behaviour(name).title,
-            "score": profile.score[name][head],
+            "score": number(profile.score[name][head], ".3f"),
             "interval": interval(profile, name, head),
-            "chance": profile.chance[name][head],
-            "confidence": profile.role_confidence[name][head],
-            "margin": profile.value(name)[head] - get_behaviour(name).threshold,
-            "score here": reading.scores[name][head] if name in reading.scores else np.nan,
+            "chance": number(profile.chance[name][head], ".3f"),
+            "confidence": number(profile.role_confidence[name][head], ".0%"),
+            "margin": number(profile.value(name)[head] - get_behaviour(name).threshold, "+.2f"),
+            "here": number(reading.scores[name][head] if name in reading.scores else np.nan, ".3f"),
             "on this text": on_this_text(reading, name, head),
         }
-        for name in profile.behaviours
+        for name in names
     )
 
 
@@ -198,8 +234,11 @@ def what_it_writes(
 
 def similar_heads(profile: Profile, head: Head) -> None:
     """Links to the heads with the most similar scores."""
+    rows = [row for row in profile.similar(*head).itertuples() if row.similarity >= ALIKE]
+    if not rows:
+        return
     st.markdown("**Heads with the most similar scores**")
-    for row in profile.similar(*head).itertuples():
+    for row in rows:
         other = Head.parse(row.name)
         page_link(
             "Head",

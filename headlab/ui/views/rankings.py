@@ -23,6 +23,7 @@ from headlab.ui.services.state import Selection
 
 USUAL = "induction"
 STRONGEST = 15
+NEAREST = 5  # heads shown where none passes
 
 
 def title(name: str) -> str:
@@ -70,7 +71,7 @@ def top_heads(profile: Profile, behaviour: str) -> None:
     """The heads past the threshold, at most eight and from several layers where possible."""
     found = profile.top_heads[behaviour]
     if not found:
-        st.markdown("**No head passes the threshold.** The table ranks those that come nearest.")
+        st.markdown("**No head passes the threshold.**")
         return
     st.markdown("**Heads that show it best**, at most eight, from several layers where possible:")
     with st.container(horizontal=True):
@@ -115,12 +116,19 @@ def false_positives(profile: Profile) -> None:
     )
 
 
+def past_threshold(profile: Profile, behaviour: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a ranking whose heads pass the behaviour's threshold."""
+    value = profile.value(behaviour)[table["layer"], table["head"]]
+    return table[value >= get_behaviour(behaviour).threshold]
+
+
 def ranking(selection: Selection, profile: Profile, behaviour: str) -> None:
     """The filters, the strongest heads as bars, and the table; a row opens its head."""
     left, right = st.columns(2)
     left.multiselect(
         "Only these layers",
         range(profile.n_layers),
+        select_all=False,
         placeholder="all layers",
         **state.bound("only", list(selection.only), lambda layers: {"only": tuple(sorted(layers))}),
     )
@@ -131,6 +139,12 @@ def ranking(selection: Selection, profile: Profile, behaviour: str) -> None:
     if found.empty:
         st.info("No head is left: choose more layers or a lower score.")
         return
+    passing = past_threshold(profile, behaviour, found)
+    if passing.empty:
+        found = found.head(NEAREST)
+        st.markdown(f"No head here passes the threshold. The {len(found)} that come nearest:")
+    elif not st.toggle("Heads below the threshold too", key="below the threshold"):
+        found = passing
     strongest = found.head(STRONGEST)
     st.plotly_chart(
         ranking_figure(profile, strongest, behaviour),
@@ -138,7 +152,6 @@ def ranking(selection: Selection, profile: Profile, behaviour: str) -> None:
         key="bars",
         alt=f"The {len(strongest)} strongest heads with their intervals",
     )
-    st.markdown("Choose a row to open its head.")
     table = ranked_table(profile, found)
     event = st.dataframe(
         table,
@@ -166,6 +179,21 @@ def ranking(selection: Selection, profile: Profile, behaviour: str) -> None:
     )
 
 
+def head_picker(profile: Profile, behaviour: str) -> None:
+    """The score of every head as a map; a cell opens its head."""
+    event = st.plotly_chart(
+        behaviour_map_figure(profile, behaviour, chosen=True).update_layout(height=480),
+        config=NO_TOOLBAR,
+        key="map",
+        on_select="rerun",
+        selection_mode="points",
+        alt=f"{title(behaviour)} score of every head, layer across and head down",
+    )
+    st.caption("A cell opens its head; so does a row of the table.")
+    if points := event.selection.points:
+        open_page("Head", layer=int(points[0]["x"]), head=int(points[0]["y"]), behaviour=behaviour)
+
+
 def rankings(selection: Selection, profile: Profile) -> None:
     """The heads that show the chosen behaviour, and counts over the whole model."""
     names = list(profile.behaviours)
@@ -175,13 +203,11 @@ def rankings(selection: Selection, profile: Profile) -> None:
     top_heads(profile, behaviour)
     if behaviour == "retrieval":
         evidence(profile)
-    st.plotly_chart(
-        behaviour_map_figure(profile, behaviour),
-        config=NO_TOOLBAR,
-        key="map",
-        alt=f"{title(behaviour)} score of every head, layer across and head down",
-    )
-    ranking(selection, profile, behaviour)
+    left, right = st.columns([2, 3], gap="medium")
+    with left:
+        head_picker(profile, behaviour)
+    with right:
+        ranking(selection, profile, behaviour)
     st.header("Over the whole model")
     left, right = st.columns(2)
     left.plotly_chart(
@@ -191,10 +217,10 @@ def rankings(selection: Selection, profile: Profile) -> None:
         alt="How many heads of each layer carry each label",
     )
     right.plotly_chart(
-        role_counts_figure(profile, "first_token"),
+        role_counts_figure(profile, behaviour),
         config=NO_TOOLBAR,
-        key="sinks",
-        alt="How many heads of each layer rest on the first token",
+        key="role counts",
+        alt=f"How many heads of each layer pass the threshold of {title(behaviour)}",
     )
     false_positives(profile)
     st.subheader("Two behaviours against each other")

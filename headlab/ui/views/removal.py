@@ -1,6 +1,7 @@
 """The Cause page's first view: remove heads, predict, and see what changes."""
 
 import math
+from dataclasses import replace
 
 import streamlit as st
 
@@ -9,6 +10,7 @@ from headlab.exercises.effects import SIZES
 from headlab.heads import Head
 from headlab.interventions import Intervention
 from headlab.report import REPORTED
+from headlab.ui.components.head_map import head_map
 from headlab.ui.services import state
 from headlab.ui.services.results import (
     ChosenText,
@@ -26,48 +28,87 @@ from headlab.ui.views.removal_effect import (
 )
 from headlab.ui.views.removal_sweep import every_head
 from headlab.ui.views.text_choice import choose_text
-from headlab.ui.views.words import names_of, quoted
+from headlab.ui.views.words import names_of, plain, quoted
 
 PREDICTIONS = "predicted effects"
+FIRST = "previous_token"
 
 
 def removal_view(selection: Selection) -> None:
     """Choose heads and what to watch; predict; see."""
-    st.markdown(
-        "The text is read twice: as it is, and with what the chosen heads write replaced. What "
-        "changes is what these heads do here. **Mean** puts in what each head writes on average, "
-        "so the rest of the model sees nothing unusual; **zero** puts in nothing at all."
-    )
+    selection = replace(selection, removed=selection.removed or usual_removal(selection))
     chosen = choose_text(selection, lens=False)
-    choose_removed(selection)
-    if chosen is None:
+    word = choose_removed(selection)
+    if chosen is None or not selection.removed:
         return
-    if not selection.removed:
-        st.info("Choose one or more heads to remove.")
-        return
-    watch = watched_token(selection, chosen)
+    watch = as_token(word, chosen.text)
     found = {mode: get_removal(selection, chosen, mode, watch) for mode in REPORTED}
-    if not is_predicted(selection, chosen, found["mean"]):
-        return
-    st.header("What happened")
-    what_happened(found, st.session_state[PREDICTIONS][case_of(selection, chosen, found["mean"])])
-    next_tokens(found)
-    surprise(found)
-    other_heads(found["mean"])
-    repair(selection, chosen, found["mean"])
-    every_head(selection, chosen, found["mean"])
+    result, picker = st.columns([2, 1], gap="medium")
+    with picker:
+        removal_map(selection)
+    with result:
+        if not is_predicted(selection, chosen, found["mean"]):
+            return
+        case = case_of(selection, chosen, found["mean"])
+        what_happened(found, st.session_state[PREDICTIONS][case])
+        repair(selection, chosen, found["mean"])
+    expected, places, others, every = st.tabs(
+        ["What it expects next", "Where in the text", "What other heads do now", "Every head"]
+    )
+    with expected:
+        next_tokens(found)
+    with places:
+        surprise(found)
+    with others:
+        other_heads(found["mean"])
+    with every:
+        every_head(selection, chosen, found["mean"])
 
 
-def choose_removed(selection: Selection) -> None:
-    """The heads to remove: by name, by role, or the one last looked at."""
+def removal_map(selection: Selection) -> None:
+    """The map of all heads: a head that is chosen is removed, or comes back."""
+    model = get_model(selection.model)
+
+    def take(head: Head) -> None:
+        state.change(removed=tuple(sorted({head} ^ set(selection.removed))))
+
+    head_map(
+        model.n_layers,
+        model.n_heads,
+        take,
+        ready_profile(selection),
+        chosen=selection.removed,
+        key="removal map",
+        says="Heads to remove: layer across, head down",
+    )
+
+
+def usual_removal(selection: Selection) -> tuple[Head, ...]:
+    """What is removed until the learner chooses: the head looked at, or one that leads in a role.
+
+    Heads that look at the previous token come first: others build on what they write.
+    """
+    if selection.head is not None:
+        return (Head(selection.layer, selection.head),)
+    profile = ready_profile(selection)
+    found = {} if profile is None else profile.top_heads
+    leading = (found[name] for name in (FIRST, *found) if found.get(name))
+    top = next(leading, None)
+    return (Head(0, 0) if top is None else Head.parse(top[0]["head"]),)
+
+
+def choose_removed(selection: Selection) -> str:
+    """The heads to remove, by name or by role, and the word to watch, which it gives."""
     model, profile = get_model(selection.model), ready_profile(selection)
     names = [
         str(Head(layer, head)) for layer in range(model.n_layers) for head in range(model.n_heads)
     ]
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
+    left, right, last = st.columns([2, 1, 1], vertical_alignment="bottom")
     left.multiselect(
         "Heads to remove",
         names,
+        select_all=False,  # Enter would choose all that fit what was typed
+        filter_mode="prefix",
         format_func=lambda name: (
             name if profile is None else f"{name}: {profile.label_text(*Head.parse(name))}"
         ),
@@ -77,11 +118,10 @@ def choose_removed(selection: Selection) -> None:
             lambda chosen: {"removed": tuple(sorted(Head.parse(name) for name in chosen))},
         ),
     )
-    looked_at = None if selection.head is None else Head(selection.layer, selection.head)
     if profile is not None:
         roles = [name for name, top in profile.top_heads.items() if top]
         right.selectbox(
-            "Or all that lead in one behaviour",
+            "Or those best at one behaviour",
             roles,
             index=None,
             placeholder="choose a behaviour",
@@ -96,23 +136,14 @@ def choose_removed(selection: Selection) -> None:
                 },
             ),
         )
-    if looked_at is not None and looked_at not in selection.removed:
-        st.button(
-            f"Add {looked_at}, the head you looked at",
-            on_click=lambda: state.change(removed=tuple(sorted({*selection.removed, looked_at}))),
-        )
-
-
-def watched_token(selection: Selection, chosen: ChosenText) -> str | None:
-    """The next token to follow, as it stands in a text; None for the one expected most."""
-    word = st.text_input(
+    word: str = last.text_input(
         "Watch this next token",
-        placeholder="blank: the token that the model expects most after the text",
+        placeholder="the one expected most",
         help="One token. A word is taken with the space in front that it has inside a text.",
         max_chars=40,
         **state.bound("watch", selection.watch),
     )
-    return as_token(word, chosen.text)
+    return word
 
 
 def as_token(word: str, text: str) -> str | None:
@@ -131,25 +162,25 @@ def is_predicted(selection: Selection, chosen: ChosenText, result: Intervention)
     if case in predictions:
         return True
     state.empty_for(case, {"prediction": None})
-    st.header("Predict first")
     st.markdown(
-        f"After this text the model gives {quoted(token)} a probability of **{before:.1%}**. "
+        f"**Predict first.** After “{plain(chosen.text[-60:])}” the model gives {quoted(token)} a "
+        f"probability of **{before:.1%}**. "
         f"Without **{names_of(result.heads)}** (mean), that probability …"
     )
-    size = st.radio(
+    size = st.pills(
         "Your prediction",
         [size.name for size in SIZES],
-        index=None,
         help="Hardly means: by at most a tenth of what it was.",
+        wrap=True,
         key="prediction",
     )
-    left, right = st.columns(2)
-    if left.button("Lock my prediction", type="primary", disabled=size is None):
-        predictions[case] = size
-        st.rerun()
-    if right.button("Show it without a prediction", type="tertiary"):
-        predictions[case] = None
-        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Lock my prediction", type="primary", disabled=size is None):
+            predictions[case] = size
+            st.rerun()
+        if st.button("Show it without a prediction", type="tertiary"):
+            predictions[case] = None
+            st.rerun()
     return False
 
 

@@ -10,6 +10,7 @@ from headlab.behaviours import get_behaviour
 from headlab.evidence.published import MEASUREMENTS
 from headlab.exercises.effects import size_of
 from headlab.figures import (
+    NO_TOOLBAR,
     control_figure,
     losses_figure,
     model_policy,
@@ -31,18 +32,49 @@ Found = dict[Mode, Intervention]
 
 
 def what_happened(found: Found, predicted: str | None) -> None:
-    """The effect in words and figures, beside the same for random heads."""
+    """The effect, large, beside the same for random heads; the figures behind it are folded."""
     result = found["mean"]
     token = result.watched_texts[0]
     before, after = (math.exp(x[0]) for x in (result.logprobs_before, result.logprobs_after))
     size = size_of(after / before).name
-    st.markdown(
-        f"Without **{names_of(result.heads)}** the probability of {quoted(token)} {size}: from "
-        f"**{before:.1%}** to **{after:.1%}**."
+    left, right = st.columns([3, 2], vertical_alignment="center", gap="medium")
+    with left, st.container(key="effect"):
+        st.markdown(f"## {before:.1%} → {after:.1%}")
+        st.markdown(
+            f"Without **{names_of(result.heads)}** the probability of {quoted(token)} {size}: "
+            f"{beside_control(result)}."
+        )
+        if predicted is not None:
+            say = st.success if predicted == size else st.warning
+            say(f"You predicted: {predicted}. Measured: {size}.")
+    with right:
+        st.html(share_bar("as it is", before) + share_bar("without", after))
+    with st.expander("The figures: loss and probability, mean and zero, and other heads"):
+        figures(found)
+
+
+def share_bar(name: str, share: float) -> str:
+    """A probability as a bar with its name."""
+    return (
+        f"<div>{name}</div>"
+        f'<div class="bar active large" role="img" aria-label="{name}: {share:.1%}">'
+        f'<i style="width:{100 * share:.1f}%"></i><span>{share:.1%}</span></div>'
     )
-    if predicted is not None:
-        say = st.success if predicted == size else st.warning
-        say(f"You predicted: {predicted}. Measured: {size}.")
+
+
+def beside_control(result: Intervention) -> str:
+    """How the change of the watched token compares with that of random heads, in words."""
+    if result.control is None:
+        return str(result.no_control)
+    draws, n = len(result.control.heads), len(result.heads)
+    share = float(result.to_frame()["logprob_beyond_control"].iloc[0])
+    what = {1: "single heads", 2: "pairs of heads"}.get(n, f"sets of {n} heads")
+    return f"a larger change than that of {round(share * draws)} of {draws} random {what}"
+
+
+def figures(found: Found) -> None:
+    """The exact effects as a table, and the loss beside that of random heads."""
+    result = found["mean"]
     st.dataframe(
         effect_table(found),
         hide_index=True,
@@ -72,7 +104,12 @@ def what_happened(found: Found, predicted: str | None) -> None:
             model_policy(result),
             "change of loss (nats)",
         )
-        st.plotly_chart(figure, key="control", alt="Change of loss beside that of random heads")
+        st.plotly_chart(
+            figure,
+            config=NO_TOOLBAR,
+            key="control",
+            alt="Change of loss beside that of random heads",
+        )
 
 
 def effect_table(found: Found) -> pd.DataFrame:
@@ -101,7 +138,6 @@ def effect_table(found: Found) -> pd.DataFrame:
 
 def next_tokens(found: Found) -> None:
     """What the model expects after the text, before and after."""
-    st.subheader("What the model expects next")
     result = found["mean"]
     lists = {"as it is": result.top_before}
     lists |= {f"without ({mode})": one.top_after for mode, one in found.items()}
@@ -123,14 +159,15 @@ def next_tokens(found: Found) -> None:
 
 def surprise(found: Found) -> None:
     """Where in the text the loss changes."""
-    st.subheader("Where in the text it matters")
     result = found["mean"]
     lines = [("as it is", result.losses_before)]
     lines += [(f"without ({mode})", one.losses_after) for mode, one in found.items()]
     figure = losses_figure(
         result.token_texts, lines, "How surprising each token is", model_policy(result)
     )
-    st.plotly_chart(figure, key="losses", alt="Loss of each token with and without the heads")
+    st.plotly_chart(
+        figure, config=NO_TOOLBAR, key="losses", alt="Loss of each token with and without the heads"
+    )
     change = result.position_loss_change
     if np.isfinite(change).any():
         most = int(np.nanargmax(np.abs(change)))
@@ -143,7 +180,6 @@ def surprise(found: Found) -> None:
 
 def other_heads(result: Intervention) -> None:
     """Which other heads look elsewhere now."""
-    st.subheader("What other heads do now")
     table = result.moved_heads()
     if table.empty:
         st.markdown(
@@ -152,9 +188,11 @@ def other_heads(result: Intervention) -> None:
         )
         return
     table["behaviour"] = [get_behaviour(name).title for name in table["behaviour"]]
+    n = len(table)
+    changes = f"the {MAX_CHANGES} largest of {n} changes" if n > MAX_CHANGES else "all changes"
     st.markdown(
         "Heads in later layers read what earlier ones wrote. These look elsewhere now (mean); "
-        f"the {min(MAX_CHANGES, len(table))} largest of {len(table)} changes:"
+        f"{changes}:"
     )
     st.dataframe(
         table.head(MAX_CHANGES),

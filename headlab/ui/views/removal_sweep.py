@@ -22,7 +22,7 @@ from headlab.ui.views.words import quoted
 
 def every_head(selection: Selection, chosen: ChosenText, result: Intervention) -> None:
     """The effect of every head beside its score."""
-    st.subheader("Every head, removed in turn")
+    st.markdown("Every head is removed in turn, the others stay.")
     token = quoted(result.watched_texts[0])
     of_token = f"the probability of {token}"
     wanted = st.radio(

@@ -12,10 +12,11 @@ from headlab.exercises import (
     grade,
 )
 from headlab.exercises.effects import SIZES
-from headlab.exercises.format import PROBABILITY
+from headlab.exercises.format import GAINED, LOST, PROBABILITY, PROFILE
 from headlab.exercises.kinds import get_kind
 from headlab.exercises.prepared import RIGHT, WRONG
 from headlab.figures import (
+    NO_TOOLBAR,
     model_policy,
     pattern_figure,
     prediction_figure,
@@ -23,30 +24,42 @@ from headlab.figures import (
 )
 from headlab.heads import Head
 from headlab.ui.components.head_grid import GridView, head_grid
-from headlab.ui.services import state
 from headlab.ui.services.learner import get_lab
 from headlab.ui.services.results import ChosenText, get_pictures, get_reading
 from headlab.ui.services.start_page import guarded
 from headlab.ui.services.state import Selection
+from headlab.ui.views.words import plain
 
 MAX_BARS = 12
 
 
-def reveal(selection: Selection, prepared: PreparedQuestion, value: str, key: str) -> None:
-    """The pictures, with the prediction drawn over them."""
+def reveal(
+    selection: Selection,
+    prepared: PreparedQuestion,
+    value: str,
+    part: str,
+    hidden: Sequence[Head] = (),
+) -> None:
+    """The pictures, with the prediction over them; ``hidden`` ones are still asked about."""
     answers = get_kind(prepared.question.kind).answers
     predicted = [Head.parse(value)] if answers == "head" else []
-    parts = []
+    marked = [*predicted, *prepared.counted]
+    lines = []
     if prepared.framed is not None:
-        parts.append(f"The framed picture is that of **{prepared.framed}**.")
+        lines.append(f"The framed picture is that of **{prepared.framed}**.")
     if predicted:
-        parts.append(f"◆ marks your prediction, **{value}**.")
+        lines.append(f"◆ marks your prediction, **{value}**.")
+    elif marked:
+        lines.append("◆ marks the heads that count.")
+    if hidden:
+        lines.append("Pictures marked “?” are asked about in a later question.")
     if answers == "size":
-        before_and_after(selection, prepared, value, key)
-    st.markdown(" ".join(parts))
-    pictures(selection, prepared.question.text, (), predicted, key)
+        before_and_after(selection, prepared, value, part)
     if prepared.framed is not None and prepared.query is not None:
-        large_picture(selection, prepared, value, key)
+        large_picture(selection, prepared, value, part)
+    if lines:
+        st.markdown(" ".join(lines))
+    pictures(selection, prepared.question.text, hidden, marked, part)
 
 
 def before_and_after(
@@ -67,7 +80,9 @@ def before_and_after(
         f"Without {figures['removed']}",
         policy(selection),
     )
-    st.plotly_chart(figure, key=f"removal {key}", alt=f"The {what} before and after")
+    st.plotly_chart(
+        figure, key=f"removal {key}", config=NO_TOOLBAR, alt=f"The {what} before and after"
+    )
     st.caption(
         f"The {what}, from {figures['before']} to {figures['after']}. The orange frame is your "
         "prediction. The heads' outputs were replaced by their means over the probe sentences."
@@ -85,8 +100,11 @@ def large_picture(selection: Selection, prepared: PreparedQuestion, value: str, 
     figure = pattern_figure(
         pattern, reading.token_texts, str(prepared.framed), policy(selection), outlined=outlined
     )
-    st.plotly_chart(figure, key=f"picture {key}", alt=f"Attention of head {prepared.framed}")
-    st.caption("The orange outline is " + ("your prediction." if is_prediction else "the place."))
+    st.plotly_chart(
+        figure, key=f"picture {key}", config=NO_TOOLBAR, alt=f"Attention of head {prepared.framed}"
+    )
+    what = "your prediction" if is_prediction else "the place asked about"
+    st.caption(f"The orange outline marks {what}.")
 
 
 def verdict(selection: Selection, prepared: PreparedQuestion, value: str, key: str) -> None:
@@ -112,13 +130,23 @@ def measured_figures(
     middle, low, high = np.array([prepared.measured[name] for name in shown]).T
     texts = [names.get(name, name) + " ✓" * (name in prepared.key.accepted) for name in shown]
     predicted = next((text for text, name in zip(texts, shown, strict=True) if name == value), None)
+    is_sampled = prepared.question.measure in (PROFILE, LOST, GAINED)
     figure = prediction_figure(
-        texts, middle, low, high, predicted, "What was measured", policy(selection)
+        texts,
+        middle,
+        (low, high) if is_sampled else None,
+        predicted,
+        "What was measured",
+        policy(selection),
     )
-    st.plotly_chart(figure, key=f"measured {key}", alt="Measured value of each answer")
+    st.plotly_chart(
+        figure, config=NO_TOOLBAR, key=f"measured {key}", alt="Measured value of each answer"
+    )
     st.caption(
-        "✓ counts as right. The thin lines are the bounds within which the values may lie: "
-        "the 95 % interval for scores over many probe texts, plus or minus 2.5 points on one text."
+        "✓ counts as right. The thin lines are 95 % intervals over the probe texts."
+        if is_sampled
+        else "✓ counts as right. On one text these figures are exact; answers less than five "
+        "points of a hundred apart count as tied."
     )
 
 
@@ -128,23 +156,32 @@ def pictures(
     text: Text,
     hidden: Sequence[Head],
     marked: Sequence[Head],
-    key: str,
+    part: str,
 ) -> None:
-    """The grid on a sheet's text."""
+    """The grid on a sheet's text, in one part of a step; it keeps its own layer and head."""
     with guarded():
-        asked, _ = state.current()
         lab = get_lab(selection)
-        asked, _ = state.fit(asked, lab.n_layers, lab.n_heads)
+        if len(hidden) == lab.n_layers * lab.n_heads:
+            st.markdown(f"{plain(text.words)}")
+            st.info("All pictures of this text are hidden until you have answered.")
+            return
         plain_view = replace(selection, lens=False)
         chosen = ChosenText(text.words, text.facts)
+        key = view_key(part)
         head_grid(
             get_reading(plain_view, chosen),
             get_pictures(plain_view, chosen),
-            GridView(asked.layer, asked.head),
+            st.session_state.get(key) or GridView(0, None),
             highlight=marked,
             hidden=hidden,
-            key=f"{key} grid",
+            key=f"{part} grid",
+            take=lambda view: st.session_state.update({key: view}),
         )
+
+
+def view_key(part: str) -> str:
+    """Where the session keeps the layer and head in view in one part of a step."""
+    return f"{part} view"
 
 
 def policy(selection: Selection) -> str:

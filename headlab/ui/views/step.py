@@ -1,4 +1,8 @@
-"""One step of an exercise sheet: predict, look, explain, revise, and try it elsewhere."""
+"""One step of an exercise sheet: predict, look, explain, revise, and try it elsewhere.
+
+What the learner must do stands first on the page, with one grid below it. Each grid keeps a layer
+and head of its own.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,43 +13,47 @@ from headlab.exercises import (
     Entry,
     MeasurementContext,
     PreparedQuestion,
-    Question,
     Sheet,
+    Step,
     calibration,
     explain,
     prepare,
 )
+from headlab.exercises.hiding import hidden_heads, was_shown
 from headlab.exercises.kinds import get_kind
 from headlab.exercises.record import DONE, EXPLAIN, OBSERVE, PREDICT, REVISE, TRANSFER
 from headlab.figures import (
+    NO_TOOLBAR,
     calibration_figure,
 )
+from headlab.ui.components.frame import scroll_to
+from headlab.ui.components.head_grid import GridView
 from headlab.ui.services import state
 from headlab.ui.services.learner import (
     get_record,
     keep_entry,
 )
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.start_page import guarded
+from headlab.ui.services.start_page import guarded, page_header
 from headlab.ui.services.state import Selection
-from headlab.ui.views.reveal import pictures, reveal, verdict
+from headlab.ui.views.reveal import pictures, reveal, verdict, view_key
 from headlab.ui.views.sheets import is_done, steps_of
 from headlab.ui.views.words import plain
 
 SURENESS = {1: "a guess", 2: "unsure", 3: "fairly sure", 4: "sure", 5: "certain"}
-FEW = 8  # options shown as buttons; more become a list
+FEW = 16  # options shown as chips; more become a list
+EXPLORE, QUESTION, MOVED = "explore", "question", "transfer"  # the grids of a step
 
 
 def run_step(selection: Selection, sheet: Sheet, lab: MeasurementContext) -> None:
     """One step at the stage that the learner has reached."""
     record, number = get_record(), selection.step
     step = sheet.steps[number - 1]
-    done = sum(is_done(record, lab, sheet, each) for each in steps_of(sheet))
-    st.markdown(f"**Goal:** {sheet.goal}")
-    st.progress(done / len(sheet.steps), text=f"{done} of {len(sheet.steps)} steps done")
-    st.header(f"Step {number}: {step.title}")
+    heading(selection, sheet, lab, number)
     prepared = usable(prepare(step.question, lab))
     entry = record.find(sheet, number, lab) or begun(sheet, number, prepared, lab)
+    views = {view_key(part): None for part in (EXPLORE, QUESTION, MOVED)}
+    state.empty_for(entry.identity, {**views, "shown text": EXPLORE})
     if not prepared.options:
         st.info(f"This question cannot be asked here. {prepared.why}")
         if st.button("Go on without it") and entry.step < len(sheet.steps):
@@ -60,6 +68,17 @@ def run_step(selection: Selection, sheet: Sheet, lab: MeasurementContext) -> Non
         committed(selection, sheet, entry, prepared, lab)
     st.divider()
     go_on(sheet, entry, prepared, lab)
+
+
+def heading(selection: Selection, sheet: Sheet, lab: MeasurementContext, number: int) -> None:
+    """Sheet, step and how far the learner is, with the doors to the other steps."""
+    record, steps = get_record(), steps_of(sheet)
+    done = [is_done(record, lab, sheet, each) for each in steps]
+    page_header(selection, sheet.title, f"**Goal:** {sheet.goal}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.markdown(f"**Step {number} of {len(sheet.steps)}: {sheet.steps[number - 1].title}**")
+        st.caption(f"{sum(done)} of {len(sheet.steps)} done", width="content")
+        page_link("Predict", label="All sheets", sheet=None, step=1, head=None)
 
 
 def begun(sheet: Sheet, number: int, prepared: PreparedQuestion, lab: MeasurementContext) -> Entry:
@@ -83,30 +102,63 @@ def predict(
     prepared: PreparedQuestion,
     lab: MeasurementContext,
 ) -> None:
-    """Look around on another text, then commit to an answer while the outcome is hidden."""
+    """The question, and one grid to look around in while the outcome is hidden."""
     step = sheet.steps[entry.step - 1]
-    st.subheader("Look around first")
-    st.markdown(f"{step.look} This is another text than the question's.")
-    pictures(selection, step.explore, (), (), "explore")
-    st.subheader("Now predict")
-    if prepared.hidden:
-        st.markdown(
-            "Some or all pictures for this text are hidden until you have answered; they have not "
-            "been sent to your browser."
+    with st.container(key="asked"):
+        answer = ask(
+            prepared, f"{entry.identity} first", entry, "Skip this step", hints=len(step.hints)
         )
-    if get_kind(prepared.question.kind).answers == "size":
-        st.markdown(
-            "Look at the pictures as long as you like: they show the model as it is. What it does "
-            "without these heads has not been sent to your browser."
-        )
-    pictures(selection, prepared.question.text, prepared.hidden, (), "question")
-    hints(step.hints, prepared, lab, entry)
-    answer = ask(prepared, f"{entry.identity} first")
     if answer is not None:
         with guarded():
             keep_entry(entry.commit(prepared, *answer))
-            show(prepared, answer[0])
-    skip(entry, "Skip this step")
+            show(prepared, QUESTION)
+    for hint in step.hints[: st.session_state.get(hints_key(entry), 0)]:
+        st.info(explain(hint, replace(prepared, key=None), lab))
+    st.markdown(step.look)
+    look_around(selection, sheet, step, prepared, lab)
+
+
+@st.fragment
+def look_around(
+    selection: Selection,
+    sheet: Sheet,
+    step: Step,
+    prepared: PreparedQuestion,
+    lab: MeasurementContext,
+) -> None:
+    """One grid: on the text to explore, or on the one asked about, as far as it may be seen."""
+    record = get_record()
+    hidden = hidden_heads(sheet, record, lab, prepared.question.text)
+    names = {EXPLORE: "Look around on another text", QUESTION: "The text asked about"}
+    if hidden:
+        names[QUESTION] += ", hidden" if len(hidden) == len(lab.all_heads()) else ", partly hidden"
+    part = st.segmented_control(
+        "Text",
+        list(names),
+        required=True,
+        format_func=lambda part: names[part],
+        label_visibility="collapsed",
+        key="shown text",
+    )
+    text = step.explore if part == EXPLORE else prepared.question.text
+    if line := promise(sheet, prepared, lab):
+        st.caption(line)
+    shown_hidden = hidden_heads(sheet, record, lab, text)
+    pictures(selection, text, shown_hidden, (), part or EXPLORE)
+
+
+def promise(sheet: Sheet, prepared: PreparedQuestion, lab: MeasurementContext) -> str:
+    """What the learner may see before answering, and what not."""
+    if get_kind(prepared.question.kind).answers == "size":
+        return (
+            "Look as long as you like: these pictures show the model as it is. What it does "
+            "without the heads asked about has not been sent to your browser."
+        )
+    if was_shown(sheet, get_record(), lab, prepared.question):
+        return "You have seen these pictures in an earlier step: nothing of them is hidden now."
+    if prepared.hidden:
+        return "What is hidden has not been sent to your browser. It is shown once you have locked."
+    return ""
 
 
 def committed(
@@ -116,120 +168,176 @@ def committed(
     prepared: PreparedQuestion,
     lab: MeasurementContext,
 ) -> None:
-    """The reveal and everything after it."""
+    """The reveal, and beside it everything that follows."""
     step = sheet.steps[entry.step - 1]
     assert entry.first is not None and prepared.key is not None
-    st.markdown(f"**{prepared.ask}**")
     st.markdown(
-        f"Your prediction: **{entry.first.text}** ({SURENESS[entry.first.sureness]}). It is locked."
+        f"**{prepared.ask}** Your prediction: **{plain(entry.first.text)}** "
+        f"({SURENESS[entry.first.sureness]}). It is locked."
     )
-    reveal(selection, prepared, entry.first.value, "question")
+    hidden = hidden_heads(sheet, get_record(), lab, prepared.question.text)
+    with st.container(key="reveal"):
+        picture, words = st.columns([3, 2], gap="medium")
+    with picture:
+        reveal(selection, prepared, entry.first.value, QUESTION, hidden)
+    with words, st.container(key="verdict"):
+        is_open = after(selection, entry, prepared, step, lab)
+    if not is_open:
+        transfer(selection, sheet, entry, step, lab)
+
+
+def after(
+    selection: Selection,
+    entry: Entry,
+    prepared: PreparedQuestion,
+    step: Step,
+    lab: MeasurementContext,
+) -> bool:
+    """What the learner saw, the verdict, why, and a second answer; True while one is open."""
+    assert entry.first is not None
     if entry.stage == OBSERVE:
         st.subheader("What do you see?")
         write(entry, OBSERVE, step.observe, "Lock what you saw")
-        return
+        return True
     if entry.observation:
         st.markdown(f"You saw: *{plain(entry.observation)}*")
     verdict(selection, prepared, entry.first.value, "first")
     if entry.stage == EXPLAIN:
         st.subheader("Why?")
         write(entry, EXPLAIN, "Explain in one sentence why it came out so.", "Lock my sentence")
-        return
+        return True
     if entry.explanation:
         st.markdown(f"Your explanation: *{plain(entry.explanation)}*")
     st.markdown(f"**Ours:** {explain(step.explanation, prepared, lab)}")
     if entry.stage == REVISE:
         st.subheader("Would you answer differently now?")
-        answer = ask(prepared, f"{entry.identity} revised", usual=entry.first.value)
+        answer = ask(
+            prepared,
+            f"{entry.identity} revised",
+            entry,
+            "Keep my first answer",
+            usual=entry.first.value,
+        )
         if answer is not None:
             with guarded():
                 keep_entry(entry.revise(prepared, *answer))
+                scroll_to("carried over")
                 st.rerun()
-        skip(entry, "Keep my first answer")
-        return
+        return True
     if entry.revised is not None:
-        st.markdown(f"Your revised answer: **{entry.revised.text}**.")
-    transfer(selection, entry, step.transfer, lab)
+        st.markdown(f"Your revised answer: **{plain(entry.revised.text)}**.")
+    return False
 
 
 def transfer(
-    selection: Selection, entry: Entry, question: Question, lab: MeasurementContext
+    selection: Selection, sheet: Sheet, entry: Entry, step: Step, lab: MeasurementContext
 ) -> None:
     """The same role or head somewhere else."""
-    prepared = usable(prepare(question, lab))
-    st.subheader("Does it carry over?")
-    if entry.stage == TRANSFER and prepared.options:
-        pictures(selection, prepared.question.text, prepared.hidden, (), "transfer")
-        answer = ask(prepared, f"{entry.identity} transfer")
-        if answer is not None:
-            with guarded():
-                keep_entry(entry.answer_transfer(prepared, *answer))
-                show(prepared, answer[0])
-        skip(entry, "Skip this question")
-    elif entry.stage == TRANSFER:
-        st.info(f"This question cannot be asked here. {prepared.why}")
-        skip(entry, "Go on")
-    elif entry.transfer_answer is None:
-        st.markdown("You skipped this question.")
-    else:
-        st.markdown(f"**{prepared.ask}** You said: **{entry.transfer_answer.text}**.")
-        reveal(selection, prepared, entry.transfer_answer.value, "transfer")
-        verdict(selection, prepared, entry.transfer_answer.value, "transfer")
+    prepared = usable(prepare(step.transfer, lab))
+    hidden = hidden_heads(sheet, get_record(), lab, prepared.question.text)
+    with st.container(key="carried over"):
+        st.subheader("Does it carry over?")
+        if entry.stage == TRANSFER and prepared.options:
+            answer = ask(prepared, f"{entry.identity} transfer", entry, "Skip this question")
+            if answer is not None:
+                with guarded():
+                    keep_entry(entry.answer_transfer(prepared, *answer))
+                    show(prepared, MOVED)
+            if line := promise(sheet, prepared, lab):
+                st.caption(line)
+            pictures(selection, prepared.question.text, hidden, (), MOVED)
+        elif entry.stage == TRANSFER:
+            st.info(f"This question cannot be asked here. {prepared.why}")
+            skip(entry, "Go on")
+        elif entry.transfer_answer is None:
+            st.markdown("You skipped this question.")
+        else:
+            given = entry.transfer_answer
+            st.markdown(f"**{prepared.ask}** You said: **{plain(given.text)}**.")
+            picture, words = st.columns([3, 2], gap="medium")
+            with picture:
+                reveal(selection, prepared, given.value, MOVED, hidden)
+            with words:
+                verdict(selection, prepared, given.value, MOVED)
+                if step.transfer_explanation:
+                    ours = explain(step.transfer_explanation, prepared, lab)
+                    st.markdown(f"**Ours:** {ours}")
 
 
-def hints(
-    words: Sequence[str], prepared: PreparedQuestion, lab: MeasurementContext, entry: Entry
-) -> None:
-    """The hints, one after another, as the learner asks for them."""
-    key = f"hints {entry.identity}"
-    shown = st.session_state.get(key, 0)
-    for hint in words[:shown]:
-        st.info(explain(hint, replace(prepared, key=None), lab))
-    if shown < len(words):
-        label = "Show a hint" if shown == 0 else "Show another hint"
-        st.button(
-            label,
-            key=f"button {key}",
-            on_click=lambda: st.session_state.update({key: shown + 1}),
-        )
+def ask(
+    prepared: PreparedQuestion,
+    key: str,
+    entry: Entry,
+    without: str,
+    usual: str | None = None,
+    hints: int = 0,
+) -> tuple[str, int] | None:
+    """The question with its answers and sureness; the answer once it is committed.
 
-
-def ask(prepared: PreparedQuestion, key: str, usual: str | None = None) -> tuple[str, int] | None:
-    """The question with its answers and sureness; the answer once it is committed."""
+    ``without`` is the door past it. ``hints`` are shown one after another, as they are asked for.
+    """
     st.markdown(f"**{prepared.ask}**")
     values = [option.value for option in prepared.options]
-    widget = st.radio if len(values) <= FEW else st.selectbox
-    value = widget(
-        "Your answer",
-        values,
-        index=values.index(usual) if usual in values else None,
-        format_func=lambda value: prepared.option(value).text,
-        key=f"answer {key}",
-    )
-    sureness = st.radio(
-        "How sure are you?",
-        list(SURENESS),
-        index=None,
-        horizontal=True,
-        format_func=lambda level: f"{level} {SURENESS[level]}",
-        key=f"sureness {key}",
-    )
-    is_ready = value is not None and sureness is not None
-    if not is_ready:
-        st.caption("Choose an answer and say how sure you are; then you can lock it.")
-    if st.button("Lock my answer", key=f"lock {key}", type="primary", disabled=not is_ready):
+    if len(values) <= FEW:
+        value = st.pills(
+            "Your answer",
+            values,
+            default=usual if usual in values else None,
+            format_func=lambda value: plain(prepared.option(value).text),
+            wrap=True,
+            key=f"answer {key}",
+        )
+    else:
+        value = st.selectbox(
+            "Your answer",
+            values,
+            index=values.index(usual) if usual in values else None,
+            format_func=lambda value: prepared.option(value).text,
+            key=f"answer {key}",
+        )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        sureness = st.pills(
+            "How sure are you?",
+            list(SURENESS),
+            format_func=lambda level: f"{level} {SURENESS[level]}",
+            wrap=True,
+            key=f"sureness {key}",
+        )
+        is_ready = value is not None and sureness is not None
+        locked = st.button(
+            "Lock my answer",
+            key=f"lock {key}",
+            type="primary",
+            disabled=not is_ready,
+            help=None if is_ready else "Choose an answer and say how sure you are first.",
+        )
+        shown = st.session_state.get(hints_key(entry), 0)
+        if shown < hints:
+            st.button(
+                "Show another hint" if shown else "Show a hint",
+                key=f"button {hints_key(entry)}",
+                on_click=lambda: st.session_state.update({hints_key(entry): shown + 1}),
+            )
+        skip(entry, without)
+    if locked:
         assert value is not None and sureness is not None
         return value, sureness
     return None
 
 
+def hints_key(entry: Entry) -> str:
+    """Where the session keeps how many hints of a step are shown."""
+    return f"hints {entry.identity}"
+
+
 def write(entry: Entry, stage: str, question: str, label: str) -> None:
     """A few words of the learner's own, locked before the page goes on."""
-    words = st.text_area(question, key=f"{stage} {entry.identity}", max_chars=2_000)
+    words = st.text_area(question, key=f"{stage} {entry.identity}", max_chars=2_000, height=90)
     if st.button(label, key=f"lock {stage} {entry.identity}", type="primary"):
         with guarded():
             commit = entry.observe if stage == OBSERVE else entry.explain
             keep_entry(commit(words))
+            scroll_to("verdict")
             st.rerun()
     skip(entry, "Skip")
 
@@ -238,15 +346,18 @@ def skip(entry: Entry, label: str) -> None:
     """A door past the present stage; that it was taken is recorded."""
     if st.button(label, key=f"skip {entry.stage} {entry.identity}", type="tertiary"):
         keep_entry(entry.skip())
+        if entry.stage in (OBSERVE, EXPLAIN, REVISE):
+            scroll_to("carried over" if entry.stage == REVISE else "verdict")
         st.rerun()
 
 
-def show(prepared: PreparedQuestion, value: str) -> None:
+def show(prepared: PreparedQuestion, part: str) -> None:
     """Bring the picture that was measured into view, and draw the page anew."""
     if prepared.framed is not None:
-        state.change(layer=prepared.framed.layer, head=prepared.framed.head)
+        st.session_state[view_key(part)] = GridView(*prepared.framed)
     elif prepared.heads:
-        state.change(layer=prepared.heads[0].layer, head=None)
+        st.session_state[view_key(part)] = GridView(prepared.heads[0].layer, None)
+    scroll_to("reveal" if part == QUESTION else "carried over")
     st.rerun()
 
 
@@ -254,16 +365,14 @@ def go_on(sheet: Sheet, entry: Entry, prepared: PreparedQuestion, lab: Measureme
     """The doors at the end of a step, and what the sheet said about sureness."""
     record = get_record()
     is_over = entry.stage == DONE and bool(prepared.options)
-    if is_over and st.button("Try this step again", icon=":material/replay:"):
-        keep_entry(Entry.start(sheet, entry.step, prepared, lab, attempt=entry.attempt + 1))
-        st.rerun()
-    left, right = st.columns(2)
-    with left:
-        page_link("Predict", label="All sheets", sheet=None, step=1)
-    if entry.step < len(sheet.steps):
-        with right:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if entry.step < len(sheet.steps):
             label = f"Next: {sheet.steps[entry.step].title}"
             page_link("Predict", label=label, step=entry.step + 1, head=None)
+        if is_over and st.button("Try this step again", icon=":material/replay:"):
+            keep_entry(Entry.start(sheet, entry.step, prepared, lab, attempt=entry.attempt + 1))
+            scroll_to("asked")
+            st.rerun()
     if all(is_done(record, lab, sheet, step) for step in steps_of(sheet)):
         feedback([entry for entry in record.entries if entry.sheet == sheet.name])
 
@@ -281,7 +390,12 @@ def feedback(entries: Sequence[Entry]) -> None:
         [row.right for row in rows],
         "How sure, how right",
     )
-    st.plotly_chart(figure, key="calibration", alt="Share of right answers at each sureness")
+    st.plotly_chart(
+        figure,
+        config=NO_TOOLBAR,
+        key="calibration",
+        alt="Share of right answers at each sureness",
+    )
     st.caption(
         "If sureness means something, the bars grow from left to right. A few answers say little; "
         "look again after more sheets."

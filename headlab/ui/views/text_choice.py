@@ -10,9 +10,8 @@ from headlab.measuring.reading import marked_spans
 from headlab.models.tokens import tokenise
 from headlab.ui.services import state
 from headlab.ui.services.results import ChosenText, get_model
-from headlab.ui.services.state import OWN, OWN_TEXT, Selection
+from headlab.ui.services.state import MARKS, OWN, OWN_TEXT, Selection
 
-MARKS = "marks"
 MAX_LINK = 2_000  # characters; longer addresses get lost in mails and old proxies
 
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
@@ -69,13 +68,23 @@ def own_text(selection: Selection) -> ChosenText | None:
     if not text:
         st.info("Write a sentence of your own above, then press Ctrl+Enter.")
         return None
+    copy_link(selection)
+    return with_marks(selection, text)
+
+
+def copy_link(selection: Selection) -> None:
+    """An address that holds the learner's own text and the facts marked in it."""
     with st.popover("Copy link", icon=":material/link:"):
-        link = state.link_with_text(selection)
+        link = state.link_with_text(selection, marked_pairs(selection, state.own_text()))
         if len(link) > MAX_LINK:
             st.write("This text is too long for a link: send the text itself.")
         else:
             st.write("Whoever opens this link reads your text:")
             st.code(link, language=None, wrap_lines=True)
+
+
+def with_marks(selection: Selection, text: str) -> ChosenText:
+    """The learner's own text with the facts that they have marked in it."""
     pairs = marked_pairs(selection, text)
     if not pairs:
         return ChosenText(text)

@@ -7,7 +7,7 @@ visible layer and its neighbours, the rest as the learner gets there.
 
 import base64
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -100,8 +100,11 @@ def head_grid(
     hidden: Collection[Head] = (),
     key: str = "grid",
     link: str | None = None,
+    take: Callable[[GridView], None] | None = None,
 ) -> None:
     """Draw the grid with ``view`` in it; what the learner slides and locks goes to the address.
+
+    ``take`` is given it instead: for a grid that is not the page's only one.
 
     ``highlight`` marks heads across all layers; ``overview`` shows all layers as small pictures;
     the pictures of ``hidden`` heads stay on the server. Grids with the same ``link`` and the same
@@ -111,7 +114,7 @@ def head_grid(
     _COMPONENT(
         key=key,
         data=data | {"view": _view_to_send(view, key), "link": link},
-        on_view_change=lambda: _seen(key),
+        on_view_change=lambda: _seen(key, take or _to_address),
     )
 
 
@@ -127,11 +130,15 @@ def _view_to_send(view: GridView, key: str) -> dict[str, Any]:
     return book["given"] | {"turn": book["turn"]}
 
 
-def _seen(key: str) -> None:
+def _seen(key: str, take: Callable[[GridView], None]) -> None:
     """Take over what the browser says is in view now."""
     seen = st.session_state[key].view
     view = GridView(int(seen["layer"]), None if seen["head"] is None else int(seen["head"]))
     st.session_state[f"{key} views"]["agreed"] = view
+    take(view)
+
+
+def _to_address(view: GridView) -> None:
     state.change(layer=view.layer, head=view.head)
 
 

@@ -22,6 +22,7 @@ def reading():
 
 
 def open_layers(page, app, query=""):
+    query = query if "layer=" in query else f"&layer=0{query}"
     page.goto(f"{app}/Layers?text={NAME}{query}")
     page.locator(".heads .head").nth(11).wait_for()
 
@@ -66,7 +67,7 @@ def test_sliding_a_layer_asks_nothing_of_the_server_before_it_paints(page, app, 
 def test_hover_shows_the_engine_s_value(page, app, reading):
     open_layers(page, app, "&layer=3")
     n = len(reading.tokens)
-    canvas = page.locator(".heads .head canvas").nth(5)
+    canvas = page.locator(".heads .head canvas.now").nth(5)
     box = canvas.bounding_box()
     query, key = n - 1, 2
     canvas.hover(
@@ -99,12 +100,12 @@ def test_keyboard_moves_locks_changes_layer_and_releases(page, app):
     page.get_by_role("heading", name=re.compile("L1.H2: ")).wait_for()
     page.locator(".heads .head").nth(2).focus()
     page.keyboard.press("Escape")
-    page.locator(".detail").wait_for(state="hidden")
+    expect(page.locator('.head[aria-pressed="true"]')).to_have_count(0)
 
 
 def test_query_and_key_are_not_swapped(page, serve):
     page.goto(serve(Path(__file__).with_name("axes_app.py")))
-    canvas = page.locator(".heads .head canvas").first
+    canvas = page.locator(".heads .head canvas.now").first
     canvas.wait_for()
     pixels = canvas.evaluate(
         "c => btoa(String.fromCharCode(...c.getContext('2d').getImageData(0, 0, 5, 5).data))"
@@ -119,6 +120,7 @@ def test_query_and_key_are_not_swapped(page, serve):
 
 def test_markup_in_the_learner_s_text_is_text(page, app):
     page.goto(f"{app}/Layers?text=own")
+    page.get_by_role("button", name="Edit").click()
     box = page.get_by_label("Your own text", exact=True).last
     box.fill('<img src=x onerror="window.hacked=1"> and <script>window.hacked=1</script> words')
     box.press("Control+Enter")
@@ -154,7 +156,7 @@ def test_the_lens_shows_what_is_left_and_how_much(page, app, reading):
     means = left[:, 1:].mean(-1)
     shown = [int(text.removesuffix(" % left")) for text in captions(page, "hint")]
     assert shown == pytest.approx(100 * means, abs=0.56)
-    canvas = page.locator(".heads .head canvas").nth(7)
+    canvas = page.locator(".heads .head canvas.now").nth(7)
     opacity = float(canvas.evaluate("c => getComputedStyle(c).opacity"))
     assert opacity == pytest.approx(0.15 + 0.85 * means[7], abs=0.01)
     box, n = canvas.bounding_box(), len(reading.tokens)
@@ -197,7 +199,7 @@ def test_a_long_text_is_pooled_and_fetches_layers_as_the_learner_gets_there(page
     page.locator(".heads .head").nth(11).wait_for()
     expect(page.locator(".help")).to_contain_text("2 × 2 tokens")
     painted = "c => c.getContext('2d').getImageData(0, c.height - 1, 1, 1).data[3] === 255"
-    canvas = page.locator(".heads .head canvas").first
+    canvas = page.locator(".heads .head canvas.now").first
     for layer in (9, 10, 2):
         page.locator("#layer").fill(str(layer))
         page.wait_for_url(re.compile(f"layer={layer}"))

@@ -120,7 +120,6 @@ def test_query_and_key_are_not_swapped(page, serve):
 
 def test_markup_in_the_learner_s_text_is_text(page, app):
     page.goto(f"{app}/Layers?text=own")
-    page.get_by_role("button", name="Edit").click()
     box = page.get_by_label("Your own text", exact=True).last
     box.fill('<img src=x onerror="window.hacked=1"> and <script>window.hacked=1</script> words')
     box.press("Control+Enter")

@@ -69,10 +69,11 @@ def text_line(selection: Selection, opens: bool = False) -> None:
         width=230,
         **state.bound("text_name", selection.text_name, lambda name: {"text_name": name, **anew}),
     )
-    with st.popover("Edit", icon=":material/edit:", help="Change the text, or write your own"):
-        text_box(selection)
-        if selection.is_own_text and state.own_text():
-            copy_link(selection)
+    if not selection.is_own_text or state.own_text():
+        with st.popover("Edit", icon=":material/edit:", help="Change the text, or write your own"):
+            text_box(selection)
+            if selection.is_own_text:
+                link_to_text(selection)
     st.toggle(
         "Start token",
         help="A token put before every text. Many heads rest on it, so pictures differ without it.",
@@ -119,7 +120,7 @@ def text_chosen(selection: Selection) -> ChosenText | None:
         return ChosenText(guided.text, guided.facts)
     if state.own_text():
         return with_marks(selection, state.own_text())
-    st.info("Write a sentence of your own: press Edit above.")
+    text_box(selection)
     return None
 
 
@@ -142,12 +143,17 @@ def own_text(selection: Selection) -> ChosenText | None:
 def copy_link(selection: Selection) -> None:
     """An address that holds the learner's own text and the facts marked in it."""
     with st.popover("Copy link", icon=":material/link:"):
-        link = state.link_with_text(selection, marked_pairs(selection, state.own_text()))
-        if len(link) > MAX_LINK:
-            st.write("This text is too long for a link: send the text itself.")
-        else:
-            st.write("Whoever opens this link reads your text:")
-            st.code(link, language=None, wrap_lines=True)
+        link_to_text(selection)
+
+
+def link_to_text(selection: Selection) -> None:
+    """The address that :func:`copy_link` folds away."""
+    link = state.link_with_text(selection, marked_pairs(selection, state.own_text()))
+    if len(link) > MAX_LINK:
+        st.write("This text is too long for a link: send the text itself.")
+    else:
+        st.write("Whoever opens this link reads your text:")
+        st.code(link, language=None, wrap_lines=True)
 
 
 def with_marks(selection: Selection, text: str) -> ChosenText:

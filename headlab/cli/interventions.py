@@ -1,7 +1,6 @@
 """``ablate``, ``patch`` and ``attribute``: what heads cause."""
 
 import argparse
-import json
 from typing import Any
 
 from headlab.cli.codes import DONE
@@ -12,6 +11,7 @@ from headlab.cli.shared import (
     facts_line,
     load,
     positive,
+    print_json,
     progress_bar,
     show,
     start_policy,
@@ -147,7 +147,7 @@ def _ablate(options: argparse.Namespace) -> int:
         start_token=start_policy(options),
     )
     if options.json:
-        print(json.dumps(effect.to_dict(), ensure_ascii=False))
+        print_json(effect.to_dict())
     else:
         _print_ablation(effect)
     return DONE

@@ -6,6 +6,7 @@ from typing import Literal
 
 from headlab import settings
 from headlab.errors import HeadlabError
+from headlab.files import MARK
 from headlab.models.loading import LoadedModel
 
 StartToken = int | None | Literal["model"]
@@ -56,7 +57,7 @@ def tokenise(
 
 def check_text(text: str) -> str:
     """``text`` with its line ends made plain, or one sentence about what cannot be read in it."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.removeprefix(MARK).replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise HeadlabError("The text is empty: write a sentence of at least two words.")
     for position, character in enumerate(text):

@@ -42,6 +42,8 @@ COMMANDS = {
         "interventions",
         "split a logit difference into what each part of the model wrote",
     ),
+    "why": ("interventions", "what else the model expected at a word, and which heads decided"),
+    "what-if": ("interventions", "put another word into a text, and see whose pattern changes"),
     "sheets": ("sheets", "check, begin, or answer exercise sheets"),
 }
 
@@ -56,7 +58,7 @@ class _Command(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self.command:
             module = import_module(f"{__name__}.{COMMANDS[self.command][0]}")
-            getattr(module, f"add_{self.command}")(self)
+            getattr(module, f"add_{self.command.replace('-', '_')}")(self)
             self.command = ""
         return super().parse_known_args(_with_texts(args), namespace)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from headlab.cli.codes import DONE
 from headlab.cli.shared import (
+    add_continue,
     add_date,
     add_model,
     add_start_token,
@@ -50,6 +51,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     parser.add_argument("--text", help="the text to read")
+    add_continue(parser)
     add_start_token(parser)
     several: dict[str, Any] = {"nargs": "+", "action": "extend"}
     parser.add_argument("--behaviour", metavar="B", help="maps of only these (all)", **several)
@@ -116,7 +118,15 @@ def _measured(options: argparse.Namespace) -> Report:
     heads = None if options.head is None else [Head.parse(name) for name in options.head]
     entities = entities_named(options.entity)
     model = load(options.model)
-    reading = read_text(model, options.text, start_token=start_policy(options), entities=entities)
+    reading = read_text(
+        model,
+        options.text,
+        start_token=start_policy(options),
+        entities=entities,
+        continue_by=options.continue_by,
+        seed=options.seed,
+    )
+    options.text = reading.text
     profile = profiled(model, options)
     interventions, sweep = _removed_for_report(model, options)
     comparison = None

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from headlab.errors import HeadlabError
 from headlab.files import to_csv, write_file
+from headlab.measuring.continuing import MOST
 from headlab.models.loading import LoadedModel, load_model
 from headlab.models.tokens import StartToken
 from headlab.profiles.compare import ProfileComparison, compare_profiles
@@ -38,6 +39,24 @@ def add_start_token(parser: argparse.ArgumentParser) -> None:
         "--no-start-token",
         action="store_true",
         help="do not put the model's start token before a text",
+    )
+
+
+def add_continue(parser: argparse.ArgumentParser) -> None:
+    """``--continue`` and ``--seed``."""
+    parser.add_argument(
+        "--continue",
+        dest="continue_by",
+        type=positive,
+        default=0,
+        metavar="N",
+        help=f"let the model write up to N tokens more first, at most {MOST}",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="S",
+        help="draw what it writes, the same for the same number (else the most probable)",
     )
 
 

@@ -95,6 +95,17 @@ def find_in_text(
     )
 
 
+def characters_of(
+    model: LoadedModel, text: str, position: int, start_token: int | None
+) -> tuple[int, int]:
+    """Where the characters of the token at ``position`` begin and end in ``text``."""
+    offsets = model.tokenizer(
+        text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+    ).offset_mapping
+    begin, end = offsets[position - (start_token is not None)]
+    return begin, end
+
+
 def token_text(model: LoadedModel, token: int) -> str:
     """The text of one token; bytes that are only part of a character are shown as ⟨F0 9F⟩."""
     text = model.tokenizer.decode([token], clean_up_tokenization_spaces=False)

@@ -1,5 +1,6 @@
 """For teachers: what a class answered, from the records that learners handed in."""
 
+from headlab.files import CSV_NOTE
 from headlab.ui.services.opening import wait_for_imports
 
 wait_for_imports()
@@ -164,7 +165,9 @@ with start_page("Class") as selection:
         show_files(board)
         show_board(board)
         if board.questions():
-            st.download_button("Download all answers (CSV)", board.to_csv, "class.csv", "text/csv")
+            st.download_button(
+                "Download all answers (CSV)", board.to_csv, "class.csv", "text/csv", help=CSV_NOTE
+            )
     else:
         st.session_state.pop(_BOARD, None)
         sheet = next(iter(sheets().sheets.values()))

@@ -1,5 +1,6 @@
 """The report: what was measured and what the learner made of it, as one file to hand in."""
 
+from headlab.files import CSV_NOTE
 from headlab.ui.services.opening import wait_for_imports
 
 wait_for_imports()
@@ -165,7 +166,9 @@ def hand_out(selection: Selection, chosen: ChosenText, record: Record, profile: 
             "Download the report (HTML)", drawn.html, "report.html", "text/html", type="primary"
         )
         st.download_button("Its data (JSON)", drawn.to_json, "report.json", "application/json")
-        st.download_button("Its scores (CSV)", drawn.to_csv, "report.csv", "text/csv")
+        st.download_button(
+            "Its scores (CSV)", drawn.to_csv, "report.csv", "text/csv", help=CSV_NOTE
+        )
         st.toggle("Preview", value=True, key="report preview")
     st.caption(
         f"One file of {len(page.encode()) / 1e6:.1f} MB that needs no network. Every figure in it "

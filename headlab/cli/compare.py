@@ -1,7 +1,6 @@
 """``compare``: two models, or two saved profiles, side by side."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from headlab.cli.shared import (
     facts_line,
     facts_of,
     positive,
+    print_json,
     profile_of,
     start_policy,
     write,
@@ -73,7 +73,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.out is not None:
         _save(comparison, data, options)
     elif options.json:
-        print(json.dumps(data, ensure_ascii=False))
+        print_json(data)
     else:
         _print_comparison(comparison, options)
         if "on_text" in data:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from headlab import settings
 from headlab.errors import HeadlabError
+from headlab.files import MARK
 from headlab.models.loading import LoadedModel
 
 StartToken = int | None | Literal["model"]
@@ -56,7 +57,7 @@ def tokenise(
 
 def check_text(text: str) -> str:
     """``text`` with its line ends made plain, or one sentence about what cannot be read in it."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.removeprefix(MARK).replace("\r\n", "\n").replace("\r", "\n")
     if not text.strip():
         raise HeadlabError("The text is empty: write a sentence of at least two words.")
     for position, character in enumerate(text):
@@ -92,6 +93,17 @@ def find_in_text(
     return tuple(
         index + shift for index, (first, last) in enumerate(offsets) if first < end and last > begin
     )
+
+
+def characters_of(
+    model: LoadedModel, text: str, position: int, start_token: int | None
+) -> tuple[int, int]:
+    """Where the characters of the token at ``position`` begin and end in ``text``."""
+    offsets = model.tokenizer(
+        text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+    ).offset_mapping
+    begin, end = offsets[position - (start_token is not None)]
+    return begin, end
 
 
 def token_text(model: LoadedModel, token: int) -> str:

@@ -1,10 +1,7 @@
 """A model's profile: what is known of every head, with what the numbers are worth."""
 
 import json
-import os
-import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +12,7 @@ import pandas as pd
 
 from headlab.behaviours import get_behaviour
 from headlab.errors import HeadlabError
+from headlab.files import decoded, read_bytes, write_file
 from headlab.heads import Head
 from headlab.measuring.confidence import MIN_PROMPTS, UNCLASSIFIED, label_title
 
@@ -246,19 +244,7 @@ class Profile:
 
     def save(self, path: str | Path) -> None:
         """Write the profile as JSON, schema ``headlab.profile/1``."""
-        path = Path(path)
-        # under a name of its own first: whoever reads meanwhile finds a whole profile or none
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(self.to_dict(), allow_nan=False), encoding="utf-8")
-            temporary.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
-            raise HeadlabError(
-                f"{path} cannot be written ({error.strerror}): choose another place."
-            ) from error
+        write_file(path, json.dumps(self.to_dict(), allow_nan=False), make_folder=True)
 
     def to_dict(self) -> dict[str, Any]:
         """The profile as JSON types; NaN becomes null."""
@@ -292,12 +278,9 @@ class Profile:
     @classmethod
     def load(cls, path: str | Path) -> "Profile":
         """Read a profile written by :meth:`save`."""
+        raw = read_bytes(path)
         try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise HeadlabError(
-                f"{path} cannot be read ({error.strerror}): check the path."
-            ) from error
+            data = json.loads(decoded(raw))
         except (ValueError, RecursionError) as error:
             raise HeadlabError(f"{path} is damaged: make the profile again.") from error
         return cls.from_dict(data)
@@ -306,7 +289,7 @@ class Profile:
     def from_json(cls, source: bytes | str) -> "Profile":
         """A profile from the bytes of a file that was handed in."""
         try:
-            data = json.loads(source)
+            data = json.loads(decoded(source) if isinstance(source, bytes) else source)
         except (ValueError, RecursionError) as error:
             raise HeadlabError(
                 "This file is no JSON: hand in a profile as `python -m headlab profile --out` or "

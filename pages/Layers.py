@@ -13,7 +13,9 @@ from headlab.behaviours import behaviours, get_behaviour
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.measuring.pictures import looking_most
-from headlab.measuring.reading import ACTIVE, Reading, find_pair, with_word
+from headlab.measuring.reading import ACTIVE, Reading, find_pair
+from headlab.models.loading import LoadedModel
+from headlab.models.tokens import characters_of
 from headlab.ui.components.head_grid import GridView, head_grid
 from headlab.ui.services import state
 from headlab.ui.services.navigation import open_page
@@ -149,17 +151,15 @@ def ask_about(reading: Reading, pressed: Sequence[int]) -> None:
     st.session_state[PAIR] = (about, tuple(pressed) or None)
 
 
-def change_word(reading: Reading, position: int, word: str) -> None:
+def change_word(model: LoadedModel, reading: Reading, position: int, word: str) -> None:
     """The text with another word becomes the learner's own; a callback."""
-    start = 0 if reading.start_token is None else 1
-    if position < start:
-        text = None
-    else:
-        text = with_word(reading.token_texts[start:], position - start, word, reading.text)
-    if text is None:
-        st.session_state[GOING] = "This word cannot be changed alone: press Edit above."
+    if position == 0 and reading.start_token is not None:
+        st.session_state[GOING] = "The start token is no word of the text: choose another."
         return
-    st.session_state[OWN_TEXT] = text
+    begin, end = characters_of(model, reading.text, position, reading.start_token)
+    old = reading.text[begin:end]
+    space = old[: len(old) - len(old.lstrip())]
+    st.session_state[OWN_TEXT] = reading.text[:begin] + space + word + reading.text[end:]
     state.change(text_name=OWN)
     st.session_state[GOING] = None
 
@@ -201,7 +201,7 @@ def grid_and_passport(selection: Selection, chosen: ChosenText, marked: list[Hea
             pair=pair,
             hear={
                 "pair": lambda pressed: ask_about(reading, pressed),
-                "edit": lambda edit: change_word(reading, **edit),
+                "edit": lambda edit: change_word(model, reading, **edit),
                 "go": lambda where: st.session_state.update({GOING: where}),
             },
         )

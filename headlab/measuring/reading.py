@@ -386,23 +386,6 @@ def find_pair(
     return (query, key) if key < query else None
 
 
-def with_word(token_texts: Sequence[str], position: int, word: str, text: str) -> str | None:
-    """``text`` with another word in the place of one token; None where tokens are not its parts.
-
-    ``token_texts`` are the tokens of the text alone; white space around the token is kept.
-
-    >>> with_word(["The", " cat", " sat"], 1, "dog", "The cat sat")
-    'The dog sat'
-    """
-    if "".join(token_texts) != text:
-        return None
-    old = token_texts[position]
-    before = old[: len(old) - len(old.lstrip())]
-    after = old[len(old.rstrip()) :] if old.strip() else ""
-    pieces = [*token_texts[:position], before, word, after, *token_texts[position + 1 :]]
-    return "".join(pieces)
-
-
 def strongest_pairs(pattern: np.ndarray, token_texts: Sequence[str], top: int = 10) -> pd.DataFrame:
     """The ``top`` cells of a pattern [query, key] with the most attention, and their tokens.
 

@@ -1,6 +1,5 @@
 """The report: what was measured and what the learner made of it, as one file to hand in."""
 
-from headlab.files import CSV_NOTE
 from headlab.ui.services.opening import wait_for_imports
 
 wait_for_imports()
@@ -12,6 +11,7 @@ import streamlit as st
 
 from headlab.behaviours import get_behaviour
 from headlab.exercises import Record
+from headlab.files import CSV_NOTE
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
 from headlab.models.tokens import tokenise

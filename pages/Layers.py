@@ -21,12 +21,12 @@ from headlab.ui.services import state
 from headlab.ui.services.navigation import open_page
 from headlab.ui.services.results import (
     ChosenText,
-    get_model,
     get_pictures,
     get_profile,
     get_reading,
     ready_profile,
 )
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, name_model, start_page
 from headlab.ui.services.state import ANY_LAYER, OWN, OWN_TEXT, Selection
 from headlab.ui.views.passport import passport

@@ -20,15 +20,12 @@ from headlab.profiles.profile import Profile
 from headlab.ui.services import state
 from headlab.ui.services.results import (
     ChosenText,
-    get_model,
     get_pictures,
     get_profile,
     get_reading,
     get_whole_reading,
-    result_cache,
-    shared,
-    stamp,
 )
+from headlab.ui.services.sharing import get_model, result_cache, shared, stamp
 from headlab.ui.services.state import UPLOADED, Selection
 
 MAX_TOKENS = 160  # of a text whose patterns are held for two models

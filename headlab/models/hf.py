@@ -11,9 +11,13 @@ from transformers import (
     AutoTokenizer,
 )
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 from transformers.utils import logging
 
+CAUSAL_MODELS = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES  # model types and the classes that they open as
+
 __all__ = [
+    "CAUSAL_MODELS",
     "AttentionInterface",
     "AttentionMaskInterface",
     "AutoConfig",

@@ -65,7 +65,8 @@ class Anatomy:
     it is read when a pass is over. ``unreadable``, ``unchangeable``, ``weights`` and ``adds`` are
     each a reason, or nothing where the thing works. ``sinks``: a learned sink takes a part of every
     row, which then sums to less than 1. ``logit_scale`` and ``softcap`` make logits of what the
-    unembedding gives.
+    unembedding gives. ``stream``: what goes into a block is all that this block and later ones
+    read; ``joins``: a pass can be given more texts there.
     """
 
     n_heads: int = 0
@@ -79,6 +80,8 @@ class Anatomy:
     unchangeable: str = ""
     weights: str = ""
     adds: str = ""
+    stream: bool = False
+    joins: bool = False
     difference: float = 0.0  # largest between the tap's patterns and eager attention's
 
     @property
@@ -123,6 +126,12 @@ def anatomy(network: Any) -> Anatomy:
             "load_model, or call headlab.models.proof.examine on it."
         )
     return found
+
+
+def body(network: Any) -> Any:
+    """The network without its unembedding."""
+    found = network.base_model
+    return network.get_decoder() if found is network else found
 
 
 def remember(network: Any, found: Anatomy) -> None:

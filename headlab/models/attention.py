@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from headlab.errors import HeadlabError
-from headlab.models.anatomy import Anatomy, anatomy
+from headlab.models.anatomy import Anatomy, anatomy, body
 from headlab.models.hf import AttentionInterface, AttentionMaskInterface, eager_mask
 from headlab.models.kernels import blocks
 from headlab.models.memory import enough_memory
@@ -297,7 +297,7 @@ def _tapped(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
         _hook(network)
     with listening(tap), enough_memory():
         try:
-            return network.base_model(input_ids=tokens, use_cache=False).last_hidden_state
+            return body(network)(input_ids=tokens, use_cache=False).last_hidden_state
         except _Stop:
             return None
 
@@ -341,7 +341,7 @@ def _read_afterwards(network: Any, tokens: torch.Tensor, tap: Tap) -> torch.Tens
     """A pass whose attention is shown when it is over; every layer's is held until then."""
     if tap.edit_output is not None or tap.read_mlp is not None:
         raise _cannot_change(network)
-    output = network.base_model(
+    output = body(network)(
         input_ids=tokens, use_cache=False, output_attentions=True, output_hidden_states=True
     )
     for layer, pattern in enumerate(output.attentions):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import torch
 
+from headlab.errors import HeadlabError
 from headlab.models import weights
 from headlab.models.anatomy import anatomy
 from headlab.models.attention import Tap, check_changeable, run
@@ -45,12 +46,14 @@ class Edit:
 class _Rows:
     """The edits of one pass by row; what they write is ``constants``, or taken from row 1.
 
-    Rows from ``n_texts`` on are versions of row 0 that join on the way.
+    Rows from ``n_texts`` on are versions of row 0 that join on the way, or have been there from the
+    start where a network allows no joining.
     """
 
     edits: Mapping[int, Edit]
     n_texts: int
     constants: Sequence[torch.Tensor] | None = None
+    joins: bool = True
 
     def tap(self, read_heads: Callable[..., None] | None = None) -> Tap:
         """A tap that makes these edits; ``read_heads`` as a tap has it."""
@@ -72,7 +75,10 @@ class _Rows:
         ]
         if not joining:
             return None
-        residual = torch.cat([residual, residual[:1].expand(len(joining), -1, -1)])
+        if self.joins:
+            residual = torch.cat([residual, residual[:1].expand(len(joining), -1, -1)])
+        else:
+            residual = residual.clone()
         for row in joining:
             if self.edits[row].what == "residual":
                 where = self.edits[row].positions
@@ -141,13 +147,21 @@ def versions(
     d_model]: the texts unchanged, then those versions.
     """
     check_changeable(network)
+    joins = anatomy(network).joins
+    if not anatomy(network).stream and any(edit.what == "residual" for edit in edits):
+        raise HeadlabError(
+            "The residual stream of this model is more than what one block hands to the next, so it "
+            "cannot be patched: choose heads' outputs or another model."
+        )
     order = sorted(range(len(edits)), key=lambda index: edits[index].first_layer)
     n_texts = len(tokens)
     step = max(1, ROWS // _row_bytes(network, tokens.shape[1]) - n_texts)
     for begin in range(0, len(order), step):
         part = order[begin : begin + step]
         by_row = {n_texts + place: edits[index] for place, index in enumerate(part)}
-        yield part, run(network, tokens, _Rows(by_row, n_texts, constants).tap(None))
+        rows = _Rows(by_row, n_texts, constants, joins)
+        texts = tokens if joins else torch.cat([tokens, tokens[:1].expand(len(part), -1)])
+        yield part, run(network, texts, rows.tap(None))
 
 
 def _row_bytes(network: Any, n: int) -> int:

@@ -4,7 +4,10 @@ transformers puts another module in its own place while it is imported: a thread
 at that moment is given the half of it. Who imports this file instead waits until it is whole.
 """
 
+from typing import Any
+
 from transformers import (
+    CONFIG_MAPPING,
     AttentionInterface,
     AutoConfig,
     AutoModelForCausalLM,
@@ -16,6 +19,13 @@ from transformers.utils import logging
 
 CAUSAL_MODELS = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES  # model types and the classes that they open as
 
+
+
+def config_class(model_type: str) -> Any:
+    """The configuration class of a model type."""
+    return CONFIG_MAPPING[model_type]
+
+
 __all__ = [
     "CAUSAL_MODELS",
     "AttentionInterface",
@@ -23,6 +33,7 @@ __all__ = [
     "AutoConfig",
     "AutoModelForCausalLM",
     "AutoTokenizer",
+    "config_class",
     "eager_mask",
     "logging",
 ]

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from headlab.errors import HeadlabError
-from headlab.models.anatomy import Layer, Projection, anatomy
+from headlab.models.anatomy import Layer, Projection, anatomy, body
 from headlab.models.norms import norm_facts
 
 
@@ -193,7 +193,7 @@ def embedding(network: Any, tokens: torch.Tensor | slice = slice(None)) -> torch
     A projection between the embedding and the first layer (opt-350m) is part of it.
     """
     weight = network.get_input_embeddings().weight[tokens]
-    decoder = getattr(network.base_model, "decoder", None)
+    decoder = getattr(body(network), "decoder", None)
     project_in = getattr(decoder, "project_in", None)
     return weight if project_in is None else weight @ project_in.weight.T
 
@@ -207,7 +207,7 @@ def unembedding(network: Any, tokens: torch.Tensor | slice | None = None) -> tor
     weight = weight if tokens is None else weight[tokens]
     if (scale := anatomy(network).logit_scale) != 1.0:
         weight = weight * scale
-    decoder = getattr(network.base_model, "decoder", None)
+    decoder = getattr(body(network), "decoder", None)
     project_out = getattr(decoder, "project_out", None)
     return weight.T if project_out is None else project_out.weight.T @ weight.T
 

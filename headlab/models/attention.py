@@ -30,6 +30,7 @@ from headlab.models.weights import final_norm, has_weights, head_values, layer_m
 
 NAME = "headlab"
 
+
 @dataclass(frozen=True)
 class Tap:
     """What to do at each layer of a forward pass.
@@ -199,9 +200,7 @@ def _of_heads(tensor: torch.Tensor, heads: slice) -> torch.Tensor:
     return tensor if tensor.shape[1] == 1 else tensor[:, heads]
 
 
-def _probabilities(
-    scores: torch.Tensor, sinks: torch.Tensor | None, heads: slice
-) -> torch.Tensor:
+def _probabilities(scores: torch.Tensor, sinks: torch.Tensor | None, heads: slice) -> torch.Tensor:
     """Softmax over keys, float32; what a learned sink takes is missing from the rows."""
     if sinks is None:
         return torch.softmax(scores, dim=-1, dtype=torch.float32)

@@ -54,8 +54,8 @@ def direct_parts(
     last: list[torch.Tensor] = []
     if reason := anatomy(network).adds:
         raise HeadlabError(
-            f"The logits of this model are no sum of what its heads write ({reason}): choose another "
-            "model for direct logit attribution."
+            f"The logits of this model are no sum of what its heads write ({reason}): choose "
+            "another model for direct logit attribution."
         )
     n_layers = anatomy(network).n_layers
 
@@ -80,9 +80,7 @@ def direct_parts(
     pair = torch.tensor([answer, wrong], device=network.device)
     towards = _exact(unembedding(network, pair))
     towards = towards[:, 0] - towards[:, 1]
-    direction, scale = _through_norm(
-        norm, towards * _exact(final_norm_weight(network)), last[0]
-    )
+    direction, scale = _through_norm(norm, towards * _exact(final_norm_weight(network)), last[0])
 
     heads, value_biases, output_biases = [], [], []
     for layer in range(n_layers):

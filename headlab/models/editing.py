@@ -150,8 +150,8 @@ def versions(
     joins = anatomy(network).joins
     if not anatomy(network).stream and any(edit.what == "residual" for edit in edits):
         raise HeadlabError(
-            "The residual stream of this model is more than what one block hands to the next, so it "
-            "cannot be patched: choose heads' outputs or another model."
+            "The residual stream of this model is more than what one block hands to the next, so "
+            "it cannot be patched: choose heads' outputs or another model."
         )
     order = sorted(range(len(edits)), key=lambda index: edits[index].first_layer)
     n_texts = len(tokens)

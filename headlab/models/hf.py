@@ -20,7 +20,6 @@ from transformers.utils import logging
 CAUSAL_MODELS = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES  # model types and the classes that they open as
 
 
-
 def config_class(model_type: str) -> Any:
     """The configuration class of a model type."""
     return CONFIG_MAPPING[model_type]

@@ -33,9 +33,9 @@ def names_written(
     """Whether a head that reads a name writes that name, and whether it writes against it.
 
     ``residual`` [row, d_model] is the stream after block 0 at a name, ``names`` [row] its token.
-    The published procedure (`check_copy_circuit` of Wang et al. 2022): the norm of block 1 (where that
-    has no attention, of the next one that has), this
-    layer's W_V + b_V and W_O, the final norm, W_U. Returns booleans [row, head]: the name is among
+    The published procedure (`check_copy_circuit` of Wang et al. 2022): the norm of block 1 (where
+    that has no attention, of the next one that has), this layer's W_V + b_V and W_O, the final
+    norm, W_U. Returns booleans [row, head]: the name is among
     the ``top`` tokens of the vocabulary for the head's output, and for its negative.
     """
     layers = anatomy(network).layers

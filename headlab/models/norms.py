@@ -20,11 +20,12 @@ class NormFacts:
 
 @torch.inference_mode()
 def norm_facts(norm: Any, width: int, like: torch.Tensor) -> NormFacts:
-    """The facts of a norm over ``width`` numbers, on the device and of the type of ``like``.
+    """The facts of a norm over ``width`` numbers; ``like`` says device and type if it has none.
 
     An input of ones with changing signs has mean 0 and size 1, so the norm gives its gain, sign by
     sign, and its bias.
     """
+    like = next(norm.parameters(), like)
     kept = getattr(norm, "_headlab_facts", None)
     if kept is not None and kept[0] == (width, like.device, like.dtype):
         return kept[1]

@@ -319,9 +319,7 @@ def _head(
     return (1.0, 0.0), reason
 
 
-def _afterwards(
-    record: _Record, patterns: Sequence[torch.Tensor | None]
-) -> list[_Attended]:
+def _afterwards(record: _Record, patterns: Sequence[torch.Tensor | None]) -> list[_Attended]:
     """What was attended to in each layer of a network that calls its own attention."""
     names = _block_names(record, len(patterns))
     if names is None:
@@ -443,7 +441,8 @@ def _layer(network: Any, block: _Call, inside: list[_Call], attended: _Attended)
         norms = [
             call
             for call in inside
-            if _same(call.gave, read.given) and _same(call.given, residual)
+            if _same(call.gave, read.given)
+            and _same(call.given, residual)
             and is_norm(call.module, residual, read.given, 1e-3)
         ]
         if not norms:
@@ -456,6 +455,9 @@ def _layer(network: Any, block: _Call, inside: list[_Call], attended: _Attended)
             query=_first_position(inside, linears, attended.query),
             key=_first_position(inside, linears, attended.key),
         )
+    else:
+        query, key = _of_patterns(linears, attended.pattern, value.d_head)
+        known = replace(known, query=query, key=key)
     return _added(known, block, inside, output)
 
 
@@ -522,8 +524,10 @@ def _first_position(
             if _along(made[:, :, 0].double(), first):
                 return projection
             for norm in inside:
-                if norm.given is None or norm.gave is None or not norm.name.startswith(
-                    call.name.rpartition(".")[0]
+                if (
+                    norm.given is None
+                    or norm.gave is None
+                    or not norm.name.startswith(call.name.rpartition(".")[0])
                 ):
                     continue
                 if norm is call or norm.given.numel() != made.numel() or _is_linear(norm.module):
@@ -536,6 +540,36 @@ def _first_position(
                 ):
                     return replace(projection, norm=norm.name)
     return None
+
+
+def _of_patterns(
+    linears: list[_Call], pattern: torch.Tensor, d_head: int
+) -> tuple[Projection | None, Projection | None]:
+    """Where queries and keys come from if a softmax of their products is all that the pattern is.
+
+    So it is where positions are added to the stream, not turned or added to the scores.
+    """
+    n_heads, n = pattern.shape[1], pattern.shape[2]
+    seen = torch.tril(torch.ones(n, n, dtype=torch.bool, device=pattern.device)) & (pattern > 1e-6)
+    count = seen.sum(-1, keepdim=True)
+
+    def contrasted(scores: torch.Tensor) -> torch.Tensor:
+        scores = torch.where(seen, scores, 0)
+        return torch.where(seen, scores - scores.sum(-1, keepdim=True) / count, 0)
+
+    found = contrasted(pattern.double().clamp_min(1e-30).log())
+    made = [
+        (projection, cut(call.gave, projection).double())
+        for call in linears
+        if call.gave is not None and call.gave.shape[:-1] == pattern.shape[::2]
+        for offset, step, per in _layouts(n_heads, d_head, call.gave.shape[-1])
+        if (projection := Projection(call.name, n_heads, d_head, offset, step, per))
+    ]
+    for query, q in made:
+        for key, k in made:
+            if query != key and _along(contrasted(q @ k.transpose(-1, -2)), found):
+                return query, key
+    return None, None
 
 
 def _as_heads(x: torch.Tensor, shape: torch.Size) -> torch.Tensor | None:
@@ -566,8 +600,11 @@ def _added(known: Layer, block: _Call, inside: list[_Call], output: _Call) -> La
     written = [("", wrote)] + [
         (call.name, call.gave)
         for call in inside
-        if call.gave is not None and call is not output and _same(call.given, wrote)
-        and not _same(call.gave, wrote) and call.gave.shape == wrote.shape
+        if call.gave is not None
+        and call is not output
+        and _same(call.given, wrote)
+        and not _same(call.gave, wrote)
+        and call.gave.shape == wrote.shape
         and is_norm(call.module, wrote, call.gave, 1e-3)
     ]
     others = [
@@ -588,9 +625,7 @@ def _added(known: Layer, block: _Call, inside: list[_Call], output: _Call) -> La
             scales = torch.linalg.solve(square, parts.T @ change)
             if (parts @ scales - change).abs().max() <= REBUILT * change.abs().max():
                 scale, mlp_scale = (1.0 if abs(s - 1) < 1e-3 else s for s in scales.tolist())
-                return replace(
-                    known, writes=norm, mlp=call.name, scale=scale, mlp_scale=mlp_scale
-                )
+                return replace(known, writes=norm, mlp=call.name, scale=scale, mlp_scale=mlp_scale)
     return replace(known, adds=reason)
 
 
@@ -614,7 +649,11 @@ def _final_norm(
         if call.name.startswith(f"{stack}.") or not _same(call.given, last):
             continue
         assert last is not None
-        if leads(call.gave) and call.gave is not None and is_norm(call.module, last, call.gave, 1e-3):
+        if (
+            leads(call.gave)
+            and call.gave is not None
+            and is_norm(call.module, last, call.gave, 1e-3)
+        ):
             return call.name, ""
     return "", "between its last block and the unembedding stands more than a norm"
 

@@ -184,7 +184,11 @@ def final_norm_weight(network: Any) -> torch.Tensor:
     """The gain of the norm before the unembedding, [d_model]; ones where there is none."""
     like = torch.empty(0, device=network.device, dtype=network.dtype)
     norm = final_norm(network)
-    return like.new_ones(width(network)) if norm is None else norm_facts(norm, width(network), like).gain
+    return (
+        like.new_ones(width(network))
+        if norm is None
+        else norm_facts(norm, width(network), like).gain
+    )
 
 
 def embedding(network: Any, tokens: torch.Tensor | slice = slice(None)) -> torch.Tensor:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
         attribute,
         mean_reference,
         patch,
+        replace_word,
+        why_word,
     )
+    from headlab.measuring.continuing import continue_text
     from headlab.measuring.reading import Reading, read_text
     from headlab.measuring.scoring import score_patterns
     from headlab.models.loading import LoadedModel, load_model
@@ -36,7 +39,9 @@ _HOMES = {
     "headlab.interventions": (
         *("Attribution", "Intervention", "Patching", "Sweep"),
         *("ablate", "ablation_sweep", "attribute", "mean_reference", "patch"),
+        *("replace_word", "why_word"),
     ),
+    "headlab.measuring.continuing": ("continue_text",),
     "headlab.measuring.reading": ("Reading", "read_text"),
     "headlab.measuring.scoring": ("score_patterns",),
     "headlab.models.loading": ("LoadedModel", "load_model"),
@@ -63,6 +68,7 @@ __all__ = [
     "ablation_sweep",
     "attribute",
     "compare_profiles",
+    "continue_text",
     "load_model",
     "make_report",
     "mean_reference",
@@ -70,7 +76,9 @@ __all__ = [
     "patch",
     "profile_model",
     "read_text",
+    "replace_word",
     "score_patterns",
+    "why_word",
 ]
 
 

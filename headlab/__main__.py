@@ -19,6 +19,9 @@ def run() -> int:
             file=sys.stderr,
         )
         return 1
+    except KeyboardInterrupt:  # while the packages were being imported
+        print("headlab: stopped.", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

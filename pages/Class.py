@@ -14,6 +14,7 @@ from headlab.exercises import Board, sheets
 from headlab.exercises.board import QuestionBoard
 from headlab.exercises.invented import invented_records
 from headlab.figures import NO_TOOLBAR, answers_figure, calibration_figure
+from headlab.files import CSV_NOTE
 from headlab.report import read_record
 from headlab.ui.services.learner import get_lab
 from headlab.ui.services.start_page import page_header, start_page
@@ -164,7 +165,9 @@ with start_page("Class") as selection:
         show_files(board)
         show_board(board)
         if board.questions():
-            st.download_button("Download all answers (CSV)", board.to_csv, "class.csv", "text/csv")
+            st.download_button(
+                "Download all answers (CSV)", board.to_csv, "class.csv", "text/csv", help=CSV_NOTE
+            )
     else:
         st.session_state.pop(_BOARD, None)
         sheet = next(iter(sheets().sheets.values()))

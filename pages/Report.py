@@ -11,6 +11,7 @@ import streamlit as st
 
 from headlab.behaviours import get_behaviour
 from headlab.exercises import Record
+from headlab.files import CSV_NOTE
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
 from headlab.models.tokens import tokenise
@@ -19,7 +20,8 @@ from headlab.report import MAX_LINE, MAX_NOTES, REPORTED, SECTIONS, Given
 from headlab.ui.services.draft import Draft, drafted, drafted_report, get_draft
 from headlab.ui.services.learner import get_record
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import ChosenText, get_model, get_profile, get_removal, get_sweep
+from headlab.ui.services.results import ChosenText, get_profile, get_removal, get_sweep
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
 from headlab.ui.views.removal import as_token, names_of
@@ -165,7 +167,9 @@ def hand_out(selection: Selection, chosen: ChosenText, record: Record, profile: 
             "Download the report (HTML)", drawn.html, "report.html", "text/html", type="primary"
         )
         st.download_button("Its data (JSON)", drawn.to_json, "report.json", "application/json")
-        st.download_button("Its scores (CSV)", drawn.to_csv, "report.csv", "text/csv")
+        st.download_button(
+            "Its scores (CSV)", drawn.to_csv, "report.csv", "text/csv", help=CSV_NOTE
+        )
         st.toggle("Preview", value=True, key="report preview")
     st.caption(
         f"One file of {len(page.encode()) / 1e6:.1f} MB that needs no network. Every figure in it "

@@ -7,6 +7,7 @@ module, which is imported when the command is asked for. No module knows another
 """
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -41,8 +42,12 @@ COMMANDS = {
         "interventions",
         "split a logit difference into what each part of the model wrote",
     ),
+    "why": ("interventions", "what else the model expected at a word, and which heads decided"),
+    "what-if": ("interventions", "put another word into a text, and see whose pattern changes"),
     "sheets": ("sheets", "check, begin, or answer exercise sheets"),
 }
+
+TEXTS = ("--text", "--clean", "--corrupt", "--answer", "--wrong")  # what follows is never an option
 
 
 class _Command(argparse.ArgumentParser):
@@ -53,27 +58,39 @@ class _Command(argparse.ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self.command:
             module = import_module(f"{__name__}.{COMMANDS[self.command][0]}")
-            getattr(module, f"add_{self.command}")(self)
+            getattr(module, f"add_{self.command.replace('-', '_')}")(self)
             self.command = ""
-        return super().parse_known_args(args, namespace)
+        return super().parse_known_args(_with_texts(args), namespace)
+
+
+def _with_texts(words: Sequence[str]) -> list[str]:
+    """The arguments, where a text may begin with a hyphen: ``--text -hello``."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] in TEXTS and word[:1] == "-" and word[:2] != "--" and word != "-":
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
-    parser = _parser()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a console cannot write is shown as \\uXXXX
+            stream.reconfigure(errors="backslashreplace")
     try:
-        options, further = parser.parse_known_args(arguments)
+        options, further = _parser().parse_known_args(arguments)
         if hasattr(options, "streamlit"):
             options.streamlit = further
         elif further:
-            parser.error(f"unrecognized arguments: {' '.join(further)}")
-    except SystemExit as stop:  # argparse has printed help or what it did not understand
-        return int(stop.code or 0)
-    log.configure_command(options.log_level)
-    try:
+            _parser().error(f"unrecognized arguments: {' '.join(further)}")
+        log.configure_command(options.log_level)
         if options.command != "doctor" and (problems := settings.problems()):
             raise HeadlabError(" ".join(problems))
         return options.run(options)
+    except SystemExit as stop:  # argparse has printed help or what it did not understand
+        return int(stop.code or 0)
     except HeadlabError as error:
         print(f"headlab: {error}", file=sys.stderr)
         return FAILED

@@ -1,7 +1,6 @@
 """``compare``: two models, or two saved profiles, side by side."""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from headlab.cli.shared import (
     facts_line,
     facts_of,
     positive,
+    print_json,
     profile_of,
     start_policy,
     write,
@@ -29,7 +29,8 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.measuring.reading import read_text
 from headlab.models.loading import load_model
-from headlab.profiles.compare import ProfileComparison, Words, compare_words, on_words
+from headlab.profiles.compare import ProfileComparison
+from headlab.profiles.compare_text import Words, compare_words, on_words
 from headlab.report import make_report
 
 
@@ -73,7 +74,7 @@ def _compare(options: argparse.Namespace) -> int:
     if options.out is not None:
         _save(comparison, data, options)
     elif options.json:
-        print(json.dumps(data, ensure_ascii=False))
+        print_json(data)
     else:
         _print_comparison(comparison, options)
         if "on_text" in data:

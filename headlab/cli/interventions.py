@@ -1,7 +1,6 @@
-"""``ablate``, ``patch`` and ``attribute``: what heads cause."""
+"""``ablate``, ``patch``, ``attribute``, ``why`` and ``what-if``: what heads cause."""
 
 import argparse
-import json
 from typing import Any
 
 from headlab.cli.codes import DONE
@@ -12,6 +11,7 @@ from headlab.cli.shared import (
     facts_line,
     load,
     positive,
+    print_json,
     progress_bar,
     show,
     start_policy,
@@ -27,6 +27,8 @@ from headlab.interventions import (
     ablation_sweep,
     attribute,
     patch,
+    replace_word,
+    why_word,
 )
 from headlab.models.loading import LoadedModel
 
@@ -127,6 +129,55 @@ def add_attribute(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_attribute)
 
 
+def add_why(parser: argparse.ArgumentParser) -> None:
+    """What `why` takes."""
+    parser.description = (
+        "What else the model expected where a word of the text stands, with probabilities, and how "
+        "many logits each head wrote towards that word and away from the strongest other one."
+    )
+    parser.epilog = (
+        'example: python -m headlab why --text "Mary met John and John said to Mary" --position -1'
+    )
+    add_model(parser)
+    parser.add_argument("--text", required=True, help="the text to read")
+    _add_position(parser)
+    add_start_token(parser)
+    parser.add_argument("--top", type=positive, default=10, metavar="K", help="how many (10)")
+    add_json(parser)
+    parser.set_defaults(run=_why)
+
+
+def add_what_if(parser: argparse.ArgumentParser) -> None:
+    """What `what-if` takes."""
+    parser.description = (
+        "Put another word in the place of one, and rank the heads by how far their attention moves "
+        "in the rows that can see it; beside each, how far other words there move it."
+    )
+    parser.epilog = (
+        'example: python -m headlab what-if --text "Mary met John and John said to" '
+        "--position 1 --word Alice"
+    )
+    add_model(parser)
+    parser.add_argument("--text", required=True, help="the text to read")
+    _add_position(parser)
+    parser.add_argument("--word", required=True, help="one token, with its space if it has one")
+    add_start_token(parser)
+    parser.add_argument("--top", type=positive, default=10, metavar="K", help="how many (10)")
+    parser.add_argument("--draws", type=positive, default=20, help="random other words (20)")
+    add_json(parser)
+    parser.set_defaults(run=_what_if)
+
+
+def _add_position(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--position",
+        type=int,
+        required=True,
+        metavar="N",
+        help="the token's place, from 0, the start token counted; -1 is the last",
+    )
+
+
 def _ablate(options: argparse.Namespace) -> int:
     model = load(options.model)
     reference = options.reference
@@ -147,7 +198,7 @@ def _ablate(options: argparse.Namespace) -> int:
         start_token=start_policy(options),
     )
     if options.json:
-        print(json.dumps(effect.to_dict(), ensure_ascii=False))
+        print_json(effect.to_dict())
     else:
         _print_ablation(effect)
     return DONE
@@ -231,4 +282,31 @@ def _attribute(options: argparse.Namespace) -> int:
         print(
             f"logit of {found.answer_text!r} minus {found.wrong_text!r}: {data['difference']:+.3f}"
         )
+    return DONE
+
+
+def _why(options: argparse.Namespace) -> int:
+    found = why_word(load(options.model), options.text, options.position, start_policy(options))
+    data = found.to_dict()
+    show(found.to_frame().head(options.top), data, options)
+    if not options.json:
+        print("expected there: " + ", ".join(map(str, found.candidates)))
+        print(f"logits: towards {found.word} and away from {found.rival}")
+    return DONE
+
+
+def _what_if(options: argparse.Namespace) -> int:
+    model = load(options.model)
+    with progress_bar(model.name) as progress:
+        found = replace_word(
+            model,
+            options.text,
+            options.position,
+            options.word,
+            draws=options.draws,
+            start_token=start_policy(options),
+            progress=progress,
+        )
+    data = found.to_dict()
+    show(found.to_frame().head(options.top), data, options, data)
     return DONE

@@ -7,6 +7,7 @@ from typing import Any
 
 from headlab.cli.codes import DONE
 from headlab.cli.shared import (
+    add_continue,
     add_date,
     add_model,
     add_start_token,
@@ -19,6 +20,7 @@ from headlab.cli.shared import (
     start_policy,
 )
 from headlab.errors import HeadlabError
+from headlab.files import read_bytes
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep, ablate, ablation_sweep, mean_reference
 from headlab.measuring.reading import read_text
@@ -49,6 +51,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     parser.add_argument("--text", help="the text to read")
+    add_continue(parser)
     add_start_token(parser)
     several: dict[str, Any] = {"nargs": "+", "action": "extend"}
     parser.add_argument("--behaviour", metavar="B", help="maps of only these (all)", **several)
@@ -110,12 +113,20 @@ def _report(options: argparse.Namespace) -> int:
 
 def _measured(options: argparse.Namespace) -> Report:
     """The report that is asked for; files and names are read before the model."""
-    notes = "" if options.notes is None else read_notes(_content(options.notes))
-    record = None if options.record is None else read_record(_content(options.record))
+    notes = "" if options.notes is None else read_notes(read_bytes(options.notes))
+    record = None if options.record is None else read_record(read_bytes(options.record))
     heads = None if options.head is None else [Head.parse(name) for name in options.head]
     entities = entities_named(options.entity)
     model = load(options.model)
-    reading = read_text(model, options.text, start_token=start_policy(options), entities=entities)
+    reading = read_text(
+        model,
+        options.text,
+        start_token=start_policy(options),
+        entities=entities,
+        continue_by=options.continue_by,
+        seed=options.seed,
+    )
+    options.text = reading.text
     profile = profiled(model, options)
     interventions, sweep = _removed_for_report(model, options)
     comparison = None
@@ -173,11 +184,3 @@ def _removed_for_report(
             model, options.text, "mean", reference, start_token=start, progress=progress
         )
     return found, sweep
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise HeadlabError(f"{path} cannot be read ({why}): check the path.") from error

@@ -12,6 +12,7 @@ import pandas as pd
 from headlab.behaviours import behaviours, get_behaviour
 from headlab.cli.codes import DONE, FAILED
 from headlab.cli.shared import (
+    add_continue,
     add_json,
     add_model,
     add_start_token,
@@ -46,6 +47,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     parser.add_argument("--text", required=True, help="the text to read")
+    add_continue(parser)
     add_start_token(parser)
     parser.add_argument(
         "--behaviour",
@@ -120,15 +122,20 @@ def _score(options: argparse.Namespace) -> int:
         layers=kept,
         start_token=start_policy(options),
         entities=entities_named(options.entity),
+        continue_by=options.continue_by,
+        seed=options.seed,
     )
     table = _reading_table(reading, options.behaviour or list(reading.scores), options.layer)
     facts = facts_of(reading.model_name, reading.start_token, reading.start_text)
     facts |= {"text": reading.text, "tokens": reading.token_texts, "rows": reading.rows}
-    data = facts | {"scores": records(table)}
+    data = facts | {"written": reading.written, "scores": records(table)}
     if options.out is not None:
         write(options.out, table, data)
         return DONE
     show(table, data, options, facts)
+    if reading.continuation is not None and not options.json:
+        made = reading.continuation
+        print(f"the model wrote {made.n_written} tokens: {made.written!r} ({made.stopped})")
     return DONE
 
 

@@ -12,6 +12,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from headlab.errors import HeadlabError
+from headlab.files import to_csv, write_file
+from headlab.measuring.continuing import MOST
 from headlab.models.loading import LoadedModel, load_model
 from headlab.models.tokens import StartToken
 from headlab.profiles.compare import ProfileComparison, compare_profiles
@@ -37,6 +39,24 @@ def add_start_token(parser: argparse.ArgumentParser) -> None:
         "--no-start-token",
         action="store_true",
         help="do not put the model's start token before a text",
+    )
+
+
+def add_continue(parser: argparse.ArgumentParser) -> None:
+    """``--continue`` and ``--seed``."""
+    parser.add_argument(
+        "--continue",
+        dest="continue_by",
+        type=positive,
+        default=0,
+        metavar="N",
+        help=f"let the model write up to N tokens more first, at most {MOST}",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        metavar="S",
+        help="draw what it writes, the same for the same number (else the most probable)",
     )
 
 
@@ -148,7 +168,7 @@ def show(
 ) -> None:
     """Print ``data`` as JSON, or the table for people."""
     if options.json:
-        print(json.dumps(data, ensure_ascii=False))
+        print_json(data)
         return
     if facts is not None:
         print(facts_line(facts))
@@ -164,17 +184,17 @@ def check_ending(path: Path | None, *more: str) -> None:
         )
 
 
+def print_json(data: Any) -> None:
+    """One line of JSON; where the console knows other letters only, they are escaped."""
+    known = (sys.stdout.encoding or "").lower().replace("-", "") in ("utf8", "utf16")
+    print(json.dumps(data, ensure_ascii=not known))
+
+
 def write(path: Path, table: pd.DataFrame, data: dict[str, Any]) -> None:
     """Write ``data`` as .json; otherwise the table as .csv, with model and start token."""
-    try:
-        if path.suffix == ".json":
-            path.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
-        else:
-            table.assign(model=data["model"], start_token=data["start_text"] or "none").to_csv(
-                path, index=False
-            )
-    except OSError as error:
-        raise HeadlabError(
-            f"{path} cannot be written ({error.strerror}): choose another place."
-        ) from error
+    if path.suffix == ".json":
+        write_file(path, json.dumps(data, ensure_ascii=False))
+    else:
+        start = data["start_text"] or "none"
+        write_file(path, to_csv(table.assign(model=data["model"], start_token=start)))
     print(f"written to {path}", file=sys.stderr)

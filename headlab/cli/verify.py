@@ -1,14 +1,13 @@
 """``verify``: published figures of GPT-2 small, measured again."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from headlab.cli.codes import DONE, FAILED
-from headlab.cli.shared import add_json, add_model, load, progress_bar
+from headlab.cli.shared import add_json, add_model, load, print_json, progress_bar
 from headlab.evidence.verify import AGAIN, Comparison, verdict, verify_model
 
 
@@ -29,7 +28,7 @@ def _verify(options: argparse.Namespace) -> int:
     with progress_bar(model.name) as progress:
         rows = verify_model(model, progress)
     if options.json:
-        print(json.dumps(_verify_json(model.name, rows), ensure_ascii=False))
+        print_json(_verify_json(model.name, rows))
     else:
         for m in AGAIN:
             table = pd.DataFrame([row.as_row() for row in rows if row.measurement is m])

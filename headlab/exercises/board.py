@@ -25,13 +25,13 @@ from headlab.exercises.record import (
     calibration,
 )
 from headlab.exercises.record_file import parse_record
+from headlab.files import to_csv
 
 COLUMNS = (
     *("learner", "sheet", "step", "step_title", "attempt", "part", "model", "content_hash"),
     *("start_token", "question", "text", "key", "graded", "margin", "answer", "sureness"),
     *("verdict", "answered_at", "observation", "explanation", "skipped", "versions"),
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)
@@ -243,8 +243,8 @@ class Board:
         return pd.DataFrame(rows, columns=list(COLUMNS))
 
     def to_csv(self) -> str:
-        """The table as CSV that no spreadsheet takes for formulas."""
-        return str(self.table().map(harmless).to_csv(index=False))
+        """The table as CSV that spreadsheets open right."""
+        return to_csv(self.table())
 
 
 def _first_attempts(record: Record) -> list[Entry]:
@@ -298,10 +298,3 @@ def _rows(learner: str, record: Record, entry: Entry) -> list[dict[str, Any]]:
         )
         rows.append(dict(zip(COLUMNS, values, strict=True)))
     return rows
-
-
-def harmless(value: Any) -> Any:
-    """A text that a spreadsheet would read as a formula gets an apostrophe in front."""
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
-        return f"'{value}"
-    return value

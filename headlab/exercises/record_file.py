@@ -31,6 +31,7 @@ from headlab.exercises.record import (
     Record,
     Setting,
 )
+from headlab.files import decoded
 
 
 def parse_record(source: str | bytes) -> Record:
@@ -41,7 +42,7 @@ def parse_record(source: str | bytes) -> Record:
             "headlab gave you."
         )
     try:
-        text = source.decode("utf-8") if isinstance(source, bytes) else source
+        text = decoded(source) if isinstance(source, bytes) else source
         data = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise HeadlabError(

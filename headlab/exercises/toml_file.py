@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headlab.errors import HeadlabError
+from headlab.files import decoded, read_bytes
 
 MAX_BYTES = 200_000  # bytes; far more than anyone writes by hand
 MAX_DOTS = 200  # in a line: names of thousands of parts keep a TOML parser busy for minutes
@@ -18,11 +19,7 @@ _TYPOGRAPHIC = re.compile(r"[=\[,]\s*[“”„«»‘’]")
 
 def file_bytes(path: Path) -> bytes:
     """What a file holds; a sentence where it is too large or cannot be read."""
-    try:
-        _check_size(path.stat().st_size, path.name)
-        return path.read_bytes()
-    except OSError as error:
-        raise HeadlabError(f"{path} cannot be read ({error.strerror}): check the path.") from error
+    return read_bytes(path, MAX_BYTES)
 
 
 def written(path: Path) -> int:
@@ -37,7 +34,7 @@ def read_toml(raw: bytes, file: str) -> tuple[str, dict[str, Any]]:
     """The text of a TOML file and what it says; a sentence with file, line and remedy."""
     _check_size(len(raw), file)
     try:
-        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+        text = decoded(raw)
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise HeadlabError(

@@ -23,6 +23,14 @@ class Prediction:
     text: str
     probability: float
 
+    def __str__(self) -> str:
+        """As in a sentence: "' Mary' 99 %"."""
+        return f"{self.text!r} {self.probability:.0%}".replace("%", " %")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {"token": self.token, "text": self.text, "probability": self.probability}
+
 
 @dataclass(frozen=True, eq=False)
 class Control:

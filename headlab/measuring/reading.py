@@ -12,6 +12,7 @@ from headlab.behaviours import Prompt, Spans, behaviours, get_behaviour
 from headlab.behaviours.base import MIN_ROWS, positions
 from headlab.errors import HeadlabError
 from headlab.measuring.confidence import on_scale
+from headlab.measuring.continuing import Continuation, continue_text
 from headlab.measuring.effort import effort_of_reading
 from headlab.measuring.pictures import Drawing, Pictures
 from headlab.measuring.scoring import Batch, token_codes
@@ -89,7 +90,8 @@ class Reading:
     behaviours share are left out (see each behaviour's ``text_targets``). ``shares`` (of
     each shape) and ``entropy``, [layer, head], are what hints say in words. Where they were asked
     for, ``pictures`` and ``pictures_without_first`` (through the sink lens) are what is drawn of
-    every head, and ``values`` float32 [kept layer, head, key, d_head] the value vectors.
+    every head, and ``values`` float32 [kept layer, head, key, d_head] the value vectors. Where the
+    model went on with the text, ``continuation`` says how; it wrote the last ``written`` tokens.
     """
 
     model_name: str
@@ -109,6 +111,12 @@ class Reading:
     pictures: Pictures | None = field(default=None, repr=False)
     pictures_without_first: Pictures | None = field(default=None, repr=False)
     values: np.ndarray | None = field(default=None, repr=False)
+    continuation: Continuation | None = None
+
+    @property
+    def written(self) -> int:
+        """Tokens at the end that the model wrote itself."""
+        return self.continuation.n_written if self.continuation else 0
 
     @property
     def n_layers(self) -> int:
@@ -181,6 +189,8 @@ def read_text(
     spans: Spans | None = None,
     pictures: bool = False,
     values: bool = False,
+    continue_by: int = 0,
+    seed: int | None = None,
 ) -> Reading:
     """Run ``text`` through ``model`` and score every head on every behaviour a text can show.
 
@@ -193,8 +203,10 @@ def read_text(
     spans : the same as token positions, start token counted (see ``marked_spans``).
     pictures : whether every head's pictures are drawn too, plain and through the sink lens.
     values : whether the value vectors of the kept layers are kept too.
+    continue_by : how many tokens the model may write on first, up to 40; ``seed`` as for
+        ``continue_text``.
 
-    All of it comes from one forward pass.
+    All of it comes from one forward pass, and one more for each token written.
 
     Raises
     ------
@@ -202,6 +214,8 @@ def read_text(
         that is not in the text.
     """
     start = resolve_start_token(model, start_token)
+    longer = continue_text(model, text, continue_by, seed, start) if continue_by else None
+    text = text if longer is None else longer.whole
     tokens, token_texts = tokenise(model, text, start)
     kept = _checked_layers(model, layers)
     if entities:
@@ -262,6 +276,7 @@ def read_text(
         pictures=plain,
         pictures_without_first=without_first,
         values=np.stack([vectors[layer] for layer in kept]) if vectors else None,
+        continuation=longer,
     )
 
 

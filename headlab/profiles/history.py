@@ -9,6 +9,7 @@ import numpy as np
 
 from headlab.behaviours import behaviours, get_behaviour
 from headlab.errors import HeadlabError
+from headlab.files import decoded, read_bytes
 from headlab.measuring.confidence import UNCLASSIFIED
 from headlab.profiles.profile import Profile
 
@@ -75,7 +76,7 @@ def read_history(folder: Path | None) -> History | None:
     if path is None or not path.is_file():
         return None
     try:
-        return _from_json(json.loads(path.read_text(encoding="utf-8")))
+        return _from_json(json.loads(decoded(read_bytes(path))))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise HeadlabError(
             f"{path} is no history that this version reads ({error}): write it again with "

@@ -23,6 +23,9 @@ def command(data: dict[str, Any]) -> str:
         given = [("date", data["date"]), ("out", "again.html")]
         return shlex.join([*words, "compare", *flags, *_options(given), "--", *sides])
     given = [("model", data["model"]["asked_for"]), ("text", data["text"])]
+    if written := data["written"]:
+        given[-1:] = [("text", written["after"]), ("continue", written["tokens"])]
+        given += [("seed", written["seed"])] if written["seed"] is not None else []
     given += [("entity", f"{entity}={attribute}") for entity, attribute in data["entities"]]
     if set(data["behaviours"]) != set(data["profile"]["score"]):
         given += [("behaviour", name) for name in data["behaviours"]]
@@ -40,7 +43,7 @@ def command(data: dict[str, Any]) -> str:
     return shlex.join([*words, "report", *flags, *_options(given)])
 
 
-def _options(given: Sequence[tuple[str, str]]) -> list[str]:
+def _options(given: Sequence[tuple[str, Any]]) -> list[str]:
     return [f"--{option}={value}" for option, value in given]
 
 

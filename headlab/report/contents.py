@@ -97,6 +97,7 @@ _NO_TEXT: dict[str, Any] = {
     "n_tokens": 0,
     "tokens": [],
     "token_texts": [],
+    "written": None,
     "spans": None,
     "summary": None,
     "layers": [],
@@ -187,8 +188,17 @@ def _text(reading: Reading) -> dict[str, Any]:
         "n_tokens": len(reading.tokens),
         "tokens": list(reading.tokens),
         "token_texts": list(reading.token_texts),
+        "written": _written(reading),
         "spans": _spans(reading),
     }
+
+
+def _written(reading: Reading) -> dict[str, Any] | None:
+    """What the model wrote itself, and how to have it written again."""
+    made = reading.continuation
+    if made is None or not made.n_written:
+        return None
+    return {"after": made.text, "tokens": made.n_written, "seed": made.seed}
 
 
 def _spans(reading: Reading) -> dict[str, list[int]] | None:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from headlab.behaviours import get_behaviour
 from headlab.errors import HeadlabError
 from headlab.evidence.references import get_reference
 from headlab.exercises import Record, parse_record, record_from_dict
-from headlab.exercises.board import harmless
 from headlab.figures import labels
+from headlab.files import decoded, read_bytes, to_csv, write_file
 from headlab.heads import Head
 from headlab.measuring.reading import Reading
 from headlab.profiles.profile import Profile
@@ -100,28 +99,12 @@ class Report:
         return table
 
     def to_csv(self) -> str:
-        """The table as CSV that no spreadsheet takes for formulas."""
-        return str(self.table().map(harmless).to_csv(index=False))
+        """The table as CSV that spreadsheets open right."""
+        return to_csv(self.table())
 
     def save(self, path: str | Path) -> None:
         """Write the HTML; a sentence, and no part of a file, where that cannot be done."""
-        path = Path(path)
-        content = self.html().encode("utf-8")
-        try:
-            temporary = path.with_name(f".{path.name[:100]}.{os.getpid()}")
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with temporary.open("wb") as file:
-                    file.write(content)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path)
-            finally:
-                temporary.unlink(missing_ok=True)
-        except (OSError, ValueError) as error:
-            raise HeadlabError(
-                f"{path} cannot be written ({_why(error)}): choose another place."
-            ) from error
+        write_file(path, self.html(), make_folder=True)
 
 
 def make_report(reading: Reading | None, profile: Profile, **options: Any) -> Report:
@@ -156,22 +139,14 @@ def make_report(reading: Reading | None, profile: Profile, **options: Any) -> Re
 
 def open_report(path: str | Path) -> Report:
     """The report in a file, with its data exactly as they were."""
-    path = Path(path)
-    try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= MAX_FILE else b""
-    except (OSError, ValueError) as error:
-        raise HeadlabError(f"{path} cannot be read ({_why(error)}): check the path.") from error
-    if size > MAX_FILE:
-        raise HeadlabError(f"{path} is larger than any report: choose another file.")
-    return read_report(content, str(path))
+    return read_report(read_bytes(path, MAX_FILE), str(path))
 
 
 def read_report(content: str | bytes, name: str = "The file") -> Report:
     """The report in the content of an HTML file."""
     no_report = f"{name} is no report of headlab, or was changed: use the file as headlab made it."
     try:
-        text = content.decode("utf-8") if isinstance(content, bytes) else content
+        text = decoded(content) if isinstance(content, bytes) else content
         source = text.partition(_DATA)[2].partition(_END)[0]
         data = json.loads(source, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
@@ -200,18 +175,14 @@ def read_notes(content: bytes) -> str:
     if _is_html(content):
         return str(read_report(content).data.get("notes") or "")
     try:
-        return content.decode("utf-8-sig")
+        return decoded(content)
     except UnicodeDecodeError as error:
-        raise HeadlabError("The notes are no UTF-8 text: save them as UTF-8.") from error
+        raise HeadlabError("The notes are no text: save them as UTF-8.") from error
 
 
 def _is_html(content: str | bytes) -> bool:
     start = content[:200] if isinstance(content, str) else content[:200].decode("latin-1")
     return start.lstrip().lower().startswith("<!doctype html")
-
-
-def _why(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)
 
 
 def _no_number(name: str) -> float:

@@ -207,4 +207,4 @@ def test_an_empty_class_is_an_empty_board():
     empty = Board.read([])
     assert empty.questions() == [] and empty.confident_misses() == []
     assert empty.table().empty and empty.missing().empty
-    assert empty.to_csv().strip() == ",".join(COLUMNS)
+    assert empty.to_csv().removeprefix("\ufeff").strip() == ",".join(COLUMNS)

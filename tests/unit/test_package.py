@@ -59,7 +59,7 @@ def test_the_wheel_has_version_command_and_requirements(wheel):
     (folder,) = {name.split("/")[0] for name in wheel.namelist() if ".dist-info/" in name}
     assert folder == f"headlab-{__version__}.dist-info"
     entries = wheel.read(f"{folder}/entry_points.txt").decode()
-    assert "headlab = headlab.cli:main" in entries
+    assert "headlab = headlab.__main__:run" in entries
     metadata = wheel.read(f"{folder}/METADATA").decode()
     assert len(re.findall("^Requires-Dist: ", metadata, re.MULTILINE)) == len(
         PROJECT["dependencies"]

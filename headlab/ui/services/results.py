@@ -1,22 +1,12 @@
-"""What pages share: two models at most, and a result cache of readings, pictures and profiles.
+"""What pages ask of a model: readings, profiles, removals and patches, each made once for all."""
 
-The result cache is bounded in entries, bytes and time (``queue.py``). What lies in it is keyed by
-what it was made from, text included: a learner's own text can be found only by who has the same
-text.
-"""
-
-import gc
-import os
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from headlab import log, settings
 from headlab.behaviours import Spans
 from headlab.evidence.ladder import Removals, removals
 from headlab.evidence.verify import Comparison, verify_model
@@ -33,7 +23,6 @@ from headlab.interventions import (
     mean_reference,
     patch,
 )
-from headlab.interventions.base import Progress
 from headlab.interventions.patching import Direction
 from headlab.interventions.replacing import Mode
 from headlab.measuring.effort import effort_of_reading
@@ -42,19 +31,22 @@ from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_tex
 from headlab.models.attention import pausing
 from headlab.models.catalogue import gigabytes
 from headlab.models.circuits import Written, eigenvalue_copying, written_from
-from headlab.models.loading import LoadedModel, load_model
-from headlab.models.memory import enough_memory
+from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import kept_profile, profile_model
-from headlab.ui.services.queue import ModelQueue, ResultCache, Tell
+from headlab.ui.services.sharing import (
+    MODEL_QUEUE,
+    get_model,
+    result_cache,
+    shared,
+    shared_with_bar,
+)
 from headlab.ui.services.state import Selection
 
-MODEL_QUEUE = ModelQueue()
 PART = 1 / 8  # of the result cache: the most that one text's patterns and values may take
 LONG_S = 4.0  # seconds of reading from which a page says how long it takes
 _STOPPED = "the text whose reading was stopped"
-MODELS = 2  # held at once: mini and one more, or the two that are compared
 
 
 @dataclass(frozen=True)
@@ -64,93 +56,6 @@ class ChosenText:
     text: str
     facts: tuple[tuple[str, str], ...] = ()
     spans: Spans | None = None
-
-
-@st.cache_resource(max_entries=MODELS, show_spinner="Opening the model …")
-def _opened(name: str, stamp: int) -> LoadedModel:
-    with MODEL_QUEUE.turn():
-        gc.collect()  # a model that was let go before
-        model = load_model(name)
-        _ = model.content_hash  # worked out once, here
-    log.event("model opened", layers=model.n_layers, heads=model.n_heads, device=model.device.type)
-    return model
-
-
-def get_model(name: str) -> LoadedModel:
-    """The loaded model, shared by all learners; the two last used are held."""
-    return _opened(name, stamp(name))
-
-
-def unload_models() -> None:
-    """Close all models: for who opens one that may not fit beside them."""
-    _opened.clear()
-
-
-def stamp(name: str) -> int:
-    """When the newest file of a model's folder was written: a folder may be trained into again."""
-    folder = Path(os.path.expanduser(name))
-    files = folder.iterdir() if folder.is_dir() else ()
-    return max((file.stat().st_mtime_ns for file in files), default=0)
-
-
-@st.cache_resource(show_spinner=False)
-def result_cache() -> ResultCache:
-    """What learners share beside the models; one for the whole server."""
-    return ResultCache(MODEL_QUEUE, settings.memory())
-
-
-def shared(key: Hashable, make: Callable[[], Any], what: str = "Reading the text …") -> Any:
-    """What ``make`` gives, made once for all learners who ask for ``key``, in its turn.
-
-    ``key`` names everything that the result depends on, the model's content hash included.
-    """
-    found = result_cache().find(key)
-    if found is not None:
-        result_cache().hits += 1
-        return found
-    with st.spinner(what), wait_shown() as tell, pausing(lambda layer: MODEL_QUEUE.give_way(tell)):
-        return result_cache().get(key, lambda: _in_memory(make), tell)
-
-
-def _in_memory(make: Callable[[], Any]) -> Any:
-    with enough_memory():
-        return make()
-
-
-def shared_with_bar(key: Hashable, make: Callable[[Progress], Any], words: str) -> Any:
-    """The same for work that takes long: a bar moves, and all who wait for the model go first."""
-    bar = st.empty()
-
-    def progress(done: float, what: str) -> None:
-        bar.progress(done, text=f"{words}: {what}")
-        MODEL_QUEUE.give_way()
-
-    try:
-        return shared(key, lambda: make(progress), f"{words} …")
-    finally:
-        bar.empty()
-
-
-@contextmanager
-def wait_shown() -> Iterator[Tell]:
-    """Tells a learner who waits for longer than a second how many are ahead."""
-    place = None
-
-    def tell(ahead: int) -> None:
-        nonlocal place
-        place = place or st.empty()
-        if ahead > 1:
-            place.info(f"Waiting for the model: {ahead} others are ahead of you.")
-        elif ahead == 1:
-            place.info("Waiting for the model: one other is ahead of you.")
-        else:
-            place.info("Waiting for the model: somebody else has asked for the same just now.")
-
-    try:
-        yield tell
-    finally:
-        if place is not None:
-            place.empty()
 
 
 def _policy(start_token: bool) -> StartToken:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from headlab.files import CSV_NOTE, to_csv
 from headlab.measuring.confidence import label_title
 from headlab.profiles.compare import ProfileComparison
 from headlab.ui.services import state
@@ -29,9 +30,10 @@ def downloads(comparison: ProfileComparison) -> None:
         if comparison.changes:
             st.download_button(
                 "Download all changes (CSV)",
-                lambda: comparison.table().to_csv(index=False),
+                lambda: to_csv(comparison.table()),
                 f"{names}-changes.csv",
                 "text/csv",
+                help=CSV_NOTE,
             )
         st.download_button(
             "Download the comparison (JSON)",

@@ -15,6 +15,7 @@ from headlab.figures import (
     role_counts_figure,
     scatter_figure,
 )
+from headlab.files import CSV_NOTE, to_csv
 from headlab.heads import Head
 from headlab.profiles.profile import Profile
 from headlab.ui.services import state
@@ -243,13 +244,14 @@ def downloads(profile: Profile) -> None:
     with st.container(horizontal=True):
         st.download_button(
             "Download all scores (CSV)",
-            lambda: (
-                profile.table()
-                .assign(model=profile.model_name, start_token=profile.start_text or "none")
-                .to_csv(index=False)
+            lambda: to_csv(
+                profile.table().assign(
+                    model=profile.model_name, start_token=profile.start_text or "none"
+                )
             ),
             f"{profile.model_name}-scores.csv",
             "text/csv",
+            help=CSV_NOTE,
         )
         st.download_button(
             "Download the profile (JSON)",

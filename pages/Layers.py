@@ -123,9 +123,9 @@ def asked_pair(selection: Selection, chosen: ChosenText, reading: Reading) -> An
     about, pair = st.session_state.get(PAIR, (None, None))
     if about == (reading.text, reading.start_token, reading.model_name):
         return pair
-    if selection.is_own_text or guided_texts()[selection.text_name].pair is None:
+    words = None if selection.is_own_text else guided_texts()[selection.text_name].pair
+    if words is None:
         return None
-    words = guided_texts()[selection.text_name].pair
     return find_pair(get_model(selection.model), chosen.text, words, reading.start_token)
 
 
@@ -137,7 +137,7 @@ def open_where_there_is_something(
     if asked.layer != ANY_LAYER:
         return
     pair = asked_pair(selection, chosen, reading)
-    found = pair and looking_most(get_pictures(selection, chosen), *pair, 1)
+    found = pair and looking_most(get_pictures(selection, chosen), pair[0], pair[1], 1)
     head = asked.head
     layer = 0
     if found and head is None:

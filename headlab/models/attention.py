@@ -347,7 +347,7 @@ def _read_afterwards(network: Any, tokens: torch.Tensor, tap: Tap) -> torch.Tens
         if not anatomy(network).layers[layer].attention:
             continue
         residual = output.hidden_states[layer]
-        value = head_values(network, layer, residual) if has_weights(network) else None
+        value: Any = head_values(network, layer, residual) if has_weights(network) else None
         changes = [
             tap.edit_residual and tap.edit_residual(layer, residual),
             tap.edit_value and tap.edit_value(layer, value),

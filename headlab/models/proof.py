@@ -156,12 +156,13 @@ def _examined(network: Any) -> Anatomy:
                 else why_not
             )
         record, hidden = _recorded(network, tokens, "eager")
+        if hidden is None:
+            raise _Unreadable("transformers gives no last hidden state for it")
         head, head_reason = _head(network, hidden, logits, tolerance)
         record.attended = _afterwards(record, patterns)
         difference = 0.0
         why_not = "it calls its own attention, which can only be read when a pass is over"
-    if hidden is None:
-        raise _Unreadable("transformers gives no last hidden state for it")
+    assert hidden is not None  # else it is not tapped
     _check_causal(record.attended, tolerance)
     found = _network_anatomy(network, record, hidden)
     weights = found.weights or head_reason

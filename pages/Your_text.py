@@ -20,6 +20,7 @@ from headlab.ui.services.results import ChosenText, get_profile, get_reading
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.services.state import OWN, OWN_TEXT, Selection
+from headlab.ui.views.going_on import ask_about_words, go_on, say_what_is_written
 from headlab.ui.views.passport import CIRCLES
 from headlab.ui.views.text_choice import TYPED, copy_link, mark, marked_pairs, with_marks
 
@@ -233,6 +234,11 @@ with start_page("Your text") as selection:
             )
             for name in order:
                 behaviour_row(selection, reading, profile, name)
+        say_what_is_written(chosen.text)
+        with st.expander("Let the model go on with the text"):
+            go_on(selection, chosen)
+        with st.expander("Ask about a word: why it, and what if it were another"):
+            ask_about_words(selection, chosen, reading)
         if selection.is_own_text:
             mark_facts(selection, chosen.text)
             copy_link(selection)

@@ -2,13 +2,15 @@
 
 import argparse
 import json
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
 from headlab.cli.codes import DONE
-from headlab.cli.shared import add_json, show
+from headlab.cli.shared import add_json, progress_bar, show
 from headlab.errors import HeadlabError
+from headlab.models.architectures import how_many, try_all
 from headlab.models.catalogue import CATALOGUE, gigabytes, offered
 from headlab.models.download import start_download
 from headlab.models.hub import find_model
@@ -29,6 +31,12 @@ def add_models(parser: argparse.ArgumentParser) -> None:
         help="fetch these, or check them against the hub and mend what is damaged; a download "
         "that was stopped goes on where it was",
     )
+    parser.add_argument(
+        "--architectures",
+        action="store_true",
+        help="try every causal architecture of the installed transformers on a tiny random "
+        "network: what can be read, changed, explained from weights, and why not (a minute)",
+    )
     add_json(parser)
     parser.set_defaults(run=_models)
 
@@ -36,6 +44,8 @@ def add_models(parser: argparse.ArgumentParser) -> None:
 def _models(options: argparse.Namespace) -> int:
     if options.download:
         return _download(options)
+    if options.architectures:
+        return _architectures(options)
     rows = [
         {
             "model": entry.name,
@@ -57,6 +67,33 @@ def _models(options: argparse.Namespace) -> int:
     for size in ("download", "memory"):
         table[size] = [gigabytes(count) if count else "" for count in table[size]]
     show(table, {"models": [row | {"here": bool(row["here"])} for row in rows]}, options)
+    return DONE
+
+
+def _architectures(options: argparse.Namespace) -> int:
+    rows: list[dict[str, Any]] = []
+    with progress_bar("architectures") as progress:
+        for number, tried in enumerate(try_all()):
+            progress(number / how_many(), tried.model_type)
+            rows.append(
+                {
+                    "architecture": tried.model_type,
+                    "read": tried.read,
+                    "changed": tried.changed,
+                    "weights": tried.weights,
+                    "why_not": tried.why_not,
+                }
+            )
+    table = pd.DataFrame(rows)
+    for kind in ("read", "changed", "weights"):
+        table[kind] = ["yes" if each else "" for each in table[kind]]
+    show(table, {"architectures": rows}, options)
+    if not options.json:
+        counts = {kind: sum(row[kind] for row in rows) for kind in ("read", "changed", "weights")}
+        print(
+            f"of {len(rows)} architectures {counts['read']} can be read, {counts['changed']} "
+            f"changed while they run, {counts['weights']} explained from their weights"
+        )
     return DONE
 
 

@@ -142,6 +142,11 @@ def try_architecture(model_type: str) -> Tried:
     return Tried(model_type, None, reason.split("\n")[0])
 
 
+def how_many() -> int:
+    """How many causal architectures transformers knows."""
+    return len(list(CAUSAL_MODELS))
+
+
 def try_all() -> Iterator[Tried]:
     """Every causal architecture that transformers knows, one after the other."""
     for model_type in CAUSAL_MODELS:

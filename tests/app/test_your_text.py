@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab import load_model, read_text
+from headlab import continue_text, load_model, read_text
 from headlab.behaviours import get_behaviour
 from headlab.exercises.guided import guided_texts
 from headlab.ui.services import results
 from headlab.ui.services.state import Selection
+from headlab.ui.views.words import plain
 from tests.app.test_pages import opened, sentences
 
 
@@ -183,3 +184,26 @@ def test_a_session_does_not_grow_with_every_text():
     test.text_area(key="typed text").set_value("Maria: Oslo, Tom: Lima").run()
     assert not test.exception and widgets(test) == seen
     assert test.session_state["entity tokens"] == []  # marks do not go over to another text
+
+
+def test_the_model_goes_on_and_its_words_are_marked():
+    test = page(text="cat-on-the-mat")
+    test.number_input(key="tokens to write").set_value(3).run()
+    test.button(key="go on").click().run()
+    assert not test.exception and not test.error
+    assert test.text_area(key="typed text").value.startswith(guided_texts()["cat-on-the-mat"].text)
+    (said,) = [c.value for c in test.caption if "The model wrote the last 3 tokens" in c.value]
+    written = continue_text(load_model("mini"), guided_texts()["cat-on-the-mat"].text, 3)
+    assert plain(written.written.strip()) in said
+    assert test.text_area(key="typed text").value == written.whole
+
+
+def test_a_word_is_asked_about_and_another_tried():
+    test = page(text="mary-and-john")
+    assert any("most expected" in block.value for block in test.markdown)
+    test.selectbox(key="token asked about").set_value(1).run()
+    test.text_input(key="word to try").set_value("Alice").run()
+    assert not test.exception and not test.error
+    assert sum("random words" in c.value and "moved" in c.value for c in test.caption) == 5
+    test.text_input(key="word to try").set_value("Bartholomew the Third").run()
+    assert "not one token" in test.error[0].value

@@ -58,7 +58,8 @@ class ChosenText:
     spans: Spans | None = None
 
 
-def _policy(start_token: bool) -> StartToken:
+def policy(start_token: bool) -> StartToken:
+    """The start-token policy that the switch stands for."""
     return "model" if start_token else None
 
 
@@ -83,7 +84,7 @@ def _text_key(selection: Selection, chosen: ChosenText) -> tuple[Hashable, ...]:
 def _read(
     model: LoadedModel, chosen: ChosenText, start: bool, key: Hashable, whole: bool
 ) -> Reading:
-    n = len(tokenise(model, chosen.text, resolve_start_token(model, _policy(start)))[0])
+    n = len(tokenise(model, chosen.text, resolve_start_token(model, policy(start)))[0])
     width = model.network.config.hidden_size  # of the value vectors of a layer's heads together
     n_bytes = 4 * model.n_layers * n * (model.n_heads * n + width)
     fits = n_bytes <= result_cache().max_bytes * PART
@@ -92,7 +93,7 @@ def _read(
             model,
             chosen.text,
             layers=None if whole or fits else (),
-            start_token=_policy(start),
+            start_token=policy(start),
             entities=chosen.facts or None,
             spans=chosen.spans,
             pictures=not whole,
@@ -176,7 +177,7 @@ def get_layer(selection: Selection, chosen: ChosenText, layer: int) -> LayerOfTe
     model, start = get_model(selection.model), selection.start_token
     return shared(
         ("layer", layer, *_text_key(selection, chosen)),
-        lambda: read_layer(model, chosen.text, layer, _policy(start)),
+        lambda: read_layer(model, chosen.text, layer, policy(start)),
     )
 
 
@@ -190,7 +191,7 @@ def ready_profile(selection: Selection) -> Profile | None:
     ready = result_cache().find(key)
     if ready is None:
         model = get_model(selection.model)
-        ready = kept_profile(model, start_token=_policy(selection.start_token))
+        ready = kept_profile(model, start_token=policy(selection.start_token))
         if ready is not None:
             result_cache().put(key, ready)
     return ready
@@ -220,7 +221,7 @@ def get_profile(selection: Selection) -> Profile:
         bar.progress(0.0, text="Measuring every head; this happens once.")
         return profile_model(
             model,
-            start_token=_policy(selection.start_token),
+            start_token=policy(selection.start_token),
             progress=progress,
             partial=partial,
         )
@@ -256,7 +257,7 @@ def _reference(selection: Selection) -> Reference:
     model, start = get_model(selection.model), selection.start_token
     return shared(
         ("reference", model.content_hash, start),
-        lambda: mean_reference(model, start_token=_policy(start)),
+        lambda: mean_reference(model, start_token=policy(start)),
         "Measuring what heads write on average …",
     )
 
@@ -277,7 +278,7 @@ def get_removal(
             reference,
             watch=watch,
             spans=chosen.spans,
-            start_token=_policy(start),
+            start_token=policy(start),
         ),
         "Reading the text without these heads …",
     )
@@ -299,7 +300,7 @@ def get_sweep(selection: Selection, text: str, watch: int | None) -> Sweep:
             reference,
             metric="loss" if watch is None else "log-probability",
             watch=watch,
-            start_token=_policy(start),
+            start_token=policy(start),
             progress=progress,
         ),
         "Removing every head in turn",
@@ -318,7 +319,7 @@ def ready_removals(selection: Selection, probe: str, layer: int) -> Removals | N
 
 def get_removals(selection: Selection, probe: str, layer: int) -> Removals:
     """What removing the heads of a layer does on a probe, measured if it must be."""
-    model, start = get_model(selection.model), _policy(selection.start_token)
+    model, start = get_model(selection.model), policy(selection.start_token)
     return shared_with_bar(
         _removals_key(selection, probe, layer),
         lambda progress: removals(model, probe, [layer], start, progress),
@@ -340,7 +341,7 @@ def get_patching(selection: Selection, texts: tuple[str, str], tokens: tuple[str
             what=what,
             direction=direction,
             by_position=by_position,
-            start_token=_policy(start),
+            start_token=policy(start),
             progress=progress,
         ),
         "Patching every head in turn",
@@ -366,7 +367,7 @@ def get_attribution(
             removed=removed,
             mode="mean",
             reference=reference,
-            start_token=_policy(start),
+            start_token=policy(start),
         ),
         "Splitting the prediction into its parts …",
     )

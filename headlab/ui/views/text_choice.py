@@ -12,6 +12,7 @@ from headlab.ui.services import state
 from headlab.ui.services.results import ChosenText
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import ANY_LAYER, MARKS, OWN, OWN_TEXT, Selection
+from headlab.ui.views.going_on import go_on, say_what_is_written
 
 TYPED = "typed text"  # the box; it becomes the learner's own text once it is read
 MAX_LINK = 2_000  # characters; longer addresses get lost in mails and old proxies
@@ -73,6 +74,10 @@ def text_line(selection: Selection, opens: bool = False) -> None:
     if not selection.is_own_text or state.own_text():
         with st.popover("Edit", icon=":material/edit:", help="Change the text, or write your own"):
             text_box(selection)
+            chosen = text_chosen(selection)
+            if chosen is not None:
+                say_what_is_written(chosen.text)
+                go_on(selection, chosen)
             if selection.is_own_text:
                 link_to_text(selection)
     st.toggle(

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from headlab import log, settings
 from headlab.behaviours import Spans
@@ -33,7 +34,6 @@ from headlab.interventions import (
     mean_reference,
     patch,
 )
-from headlab.interventions.base import Progress
 from headlab.interventions.patching import Direction
 from headlab.interventions.replacing import Mode
 from headlab.measuring.effort import effort_of_reading
@@ -47,13 +47,15 @@ from headlab.models.memory import enough_memory
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import kept_profile, profile_model
+from headlab.ui.services.jobs import Job, Jobs
 from headlab.ui.services.queue import ModelQueue, ResultCache, Tell
 from headlab.ui.services.state import Selection
 
 MODEL_QUEUE = ModelQueue()
 PART = 1 / 8  # of the result cache: the most that one text's patterns and values may take
 LONG_S = 4.0  # seconds of reading from which a page says how long it takes
-_STOPPED = "the text whose reading was stopped"
+TICK_S = 0.3  # seconds between two looks of a page at a job
+_STOPPED = "the work that was stopped"
 MODELS = 2  # held at once: mini and one more, or the two that are compared
 
 
@@ -117,18 +119,63 @@ def _in_memory(make: Callable[[], Any]) -> Any:
         return make()
 
 
-def shared_with_bar(key: Hashable, make: Callable[[Progress], Any], words: str) -> Any:
-    """The same for work that takes long: a bar moves, and all who wait for the model go first."""
-    bar = st.empty()
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """The long work of this server."""
+    return Jobs(result_cache())
 
-    def progress(done: float, what: str) -> None:
-        bar.progress(done, text=f"{words}: {what}")
-        MODEL_QUEUE.give_way()
 
-    try:
-        return shared(key, lambda: make(progress), f"{words} …")
-    finally:
-        bar.empty()
+def long_work(key: Hashable, make: Callable[[Job], Any], words: str) -> Any:
+    """What ``make`` gives, as a job of the server that all who ask for ``key`` watch together.
+
+    It goes on when they leave. Who began it may stop it while nobody else watches.
+    """
+    found = result_cache().find(key)
+    if found is not None:
+        result_cache().hits += 1
+        return found
+    _stay_stopped(key, f"{words} was stopped.", "Go on after all")
+    me = _session()
+    bar, early, stop = st.empty(), st.empty(), st.empty()
+    with jobs().watched(key, make, me) as job:
+        offered = False
+        while True:
+            over = job.done.wait(TICK_S)
+            bar.progress(job.share, _how_far(job, words))
+            if job.early:
+                early.markdown(job.early)
+            alone = job.owner == me and set(job.watchers) == {me}
+            if alone and not offered:
+                stop.button("Stop", key=f"stop {words}", on_click=_stop_job, args=(key, me))
+            elif offered and not alone:
+                stop.empty()
+            offered = alone or offered
+            if over:
+                break
+    bar.empty()
+    stop.empty()
+    value = job.result()
+    early.empty()
+    return value
+
+
+def _how_far(job: Job, words: str) -> str:
+    if job.words:
+        return f"{words}: {job.words}"
+    if job.ahead:
+        return f"{words}: {job.ahead} ahead in the queue for the model"
+    return f"{words} …"
+
+
+def _session() -> str:
+    """Whose page this is; all pages without a browser are one."""
+    run = get_script_run_ctx(suppress_warning=True)
+    return run.session_id if run else ""
+
+
+def _stop_job(key: Hashable, who: str) -> None:
+    jobs().stop(key, who)
+    _stop(key)
 
 
 @contextmanager
@@ -235,11 +282,15 @@ def _stop(key: Hashable) -> None:
     st.session_state[_STOPPED] = key
 
 
-def _stay_stopped(key: Hashable) -> None:
+def _stay_stopped(
+    key: Hashable,
+    words: str = "Reading this text was stopped. Shorten it above, or",
+    button: str = "read it after all",
+) -> None:
     """What was stopped does not begin again by itself: the page ends here, with a button."""
     if st.session_state.get(_STOPPED) == key and result_cache().find(key) is None:
-        st.info("Reading this text was stopped. Shorten it above, or")
-        st.button("read it after all", key="read after all", on_click=_stop, args=(None,))
+        st.info(words)
+        st.button(button, key="read after all", on_click=_stop, args=(None,))
         st.stop()
 
 
@@ -299,31 +350,22 @@ def get_profile(selection: Selection) -> Profile:
     if (ready := ready_profile(selection)) is not None:
         return ready
     model = get_model(selection.model)
-    bar, so_far = st.empty(), st.empty()
 
-    def progress(done: float, what: str) -> None:
-        bar.progress(done, text=f"Measuring every head: {what}")
-        MODEL_QUEUE.give_way()
+    def measure(job: Job) -> Profile:
+        def partial(share: float, profile: Profile) -> None:
+            job.early = (
+                f"Labels after {share:.0%} of the probe texts: {profile.labels_text}. "
+                "They may change until everything is measured."
+            )
 
-    def partial(share: float, profile: Profile) -> None:
-        so_far.markdown(
-            f"Labels after {share:.0%} of the probe texts: {profile.labels_text}. "
-            "They may change until everything is measured."
-        )
-
-    def measure() -> Profile:
-        bar.progress(0.0, text="Measuring every head; this happens once.")
         return profile_model(
             model,
             start_token=_policy(selection.start_token),
-            progress=progress,
+            progress=job.progress,
             partial=partial,
         )
 
-    profile = shared(_profile_key(selection), measure, "Measuring every head …")
-    bar.empty()
-    so_far.empty()
-    return profile
+    return long_work(_profile_key(selection), measure, "Measuring every head, once")
 
 
 def get_written(selection: Selection, chosen: ChosenText, position: int, head: Head) -> Written:
@@ -385,9 +427,9 @@ def get_sweep(selection: Selection, text: str, watch: int | None) -> Sweep:
         selection.start_token,
         _reference(selection),
     )
-    return shared_with_bar(
+    return long_work(
         ("sweep", model.content_hash, text, start, watch),
-        lambda progress: ablation_sweep(
+        lambda job: ablation_sweep(
             model,
             text,
             "mean",
@@ -395,7 +437,7 @@ def get_sweep(selection: Selection, text: str, watch: int | None) -> Sweep:
             metric="loss" if watch is None else "log-probability",
             watch=watch,
             start_token=_policy(start),
-            progress=progress,
+            progress=job.progress,
         ),
         "Removing every head in turn",
     )
@@ -414,9 +456,9 @@ def ready_removals(selection: Selection, probe: str, layer: int) -> Removals | N
 def get_removals(selection: Selection, probe: str, layer: int) -> Removals:
     """What removing the heads of a layer does on a probe, measured if it must be."""
     model, start = get_model(selection.model), _policy(selection.start_token)
-    return shared_with_bar(
+    return long_work(
         _removals_key(selection, probe, layer),
-        lambda progress: removals(model, probe, [layer], start, progress),
+        lambda job: removals(model, probe, [layer], start, job.progress),
         f"Removing every head of layer {layer}",
     )
 
@@ -426,9 +468,9 @@ def get_patching(selection: Selection, texts: tuple[str, str], tokens: tuple[str
     model, start = get_model(selection.model), selection.start_token
     direction: Direction = "noising" if selection.noising else "denoising"
     what, by_position = selection.what, selection.by_position
-    return shared_with_bar(
+    return long_work(
         ("patching", model.content_hash, start, texts, tokens, what, direction, by_position),
-        lambda progress: patch(
+        lambda job: patch(
             model,
             *texts,
             *tokens,
@@ -436,7 +478,7 @@ def get_patching(selection: Selection, texts: tuple[str, str], tokens: tuple[str
             direction=direction,
             by_position=by_position,
             start_token=_policy(start),
-            progress=progress,
+            progress=job.progress,
         ),
         "Patching every head in turn",
     )
@@ -475,8 +517,8 @@ def ready_comparisons(selection: Selection) -> list[Comparison]:
 def get_comparisons(selection: Selection) -> list[Comparison]:
     """The selected model's figures beside published ones, measured if they must be."""
     model = get_model(selection.model)
-    return shared_with_bar(
+    return long_work(
         ("comparisons", model.content_hash),
-        lambda progress: verify_model(model, progress),
+        lambda job: verify_model(model, job.progress),
         "Measuring",
     )

@@ -17,7 +17,8 @@ import numpy as np
 
 from headlab import Profile, load_model
 from headlab.measuring import confidence
-from headlab.profiles.compare import changes, compare_profiles
+from headlab.profiles.changes import changes
+from headlab.profiles.compare import compare_profiles
 from headlab.profiles.profiling import kept_profile
 
 N_PROMPTS = 50

@@ -1,6 +1,5 @@
 """For teachers: what a class answered, from the records that learners handed in."""
 
-from headlab.files import CSV_NOTE
 from headlab.ui.services.opening import wait_for_imports
 
 wait_for_imports()
@@ -15,6 +14,7 @@ from headlab.exercises import Board, sheets
 from headlab.exercises.board import QuestionBoard
 from headlab.exercises.invented import invented_records
 from headlab.figures import NO_TOOLBAR, answers_figure, calibration_figure
+from headlab.files import CSV_NOTE
 from headlab.report import read_record
 from headlab.ui.services.learner import get_lab
 from headlab.ui.services.start_page import page_header, start_page

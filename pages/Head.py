@@ -19,7 +19,8 @@ from headlab.profiles.profile import Profile
 from headlab.ui.components.text_view import text_view
 from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import ChosenText, get_layer, get_model, get_profile, get_reading
+from headlab.ui.services.results import ChosenText, get_layer, get_profile, get_reading
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, start_page
 from headlab.ui.services.state import Selection
 from headlab.ui.views.passport import passport, published_marks, similar_heads, what_it_writes

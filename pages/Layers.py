@@ -14,12 +14,12 @@ from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import (
     ChosenText,
-    get_model,
     get_pictures,
     get_profile,
     get_reading,
     ready_profile,
 )
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, start_page
 from headlab.ui.services.state import Selection
 from headlab.ui.views.passport import passport

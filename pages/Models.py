@@ -16,7 +16,8 @@ from headlab.models.download import latest_download, start_download
 from headlab.models.hub import find_model, is_hub_name
 from headlab.models.loading import choose_folder, folder_named
 from headlab.ui.services import state
-from headlab.ui.services.results import get_comparisons, get_model, ready_comparisons, unload_models
+from headlab.ui.services.results import get_comparisons, ready_comparisons
+from headlab.ui.services.sharing import get_model, unload_models
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
 

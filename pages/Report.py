@@ -1,6 +1,5 @@
 """The report: what was measured and what the learner made of it, as one file to hand in."""
 
-from headlab.files import CSV_NOTE
 from headlab.ui.services.opening import wait_for_imports
 
 wait_for_imports()
@@ -12,6 +11,7 @@ import streamlit as st
 
 from headlab.behaviours import get_behaviour
 from headlab.exercises import Record
+from headlab.files import CSV_NOTE
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
 from headlab.models.tokens import tokenise
@@ -20,7 +20,8 @@ from headlab.report import MAX_LINE, MAX_NOTES, REPORTED, SECTIONS, Given
 from headlab.ui.services.draft import Draft, drafted, drafted_report, get_draft
 from headlab.ui.services.learner import get_record
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import ChosenText, get_model, get_profile, get_removal, get_sweep
+from headlab.ui.services.results import ChosenText, get_profile, get_removal, get_sweep
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
 from headlab.ui.views.removal import as_token, names_of

@@ -16,7 +16,8 @@ from headlab.models.tokens import tokenise
 from headlab.profiles.profile import Profile
 from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import ChosenText, get_model, get_profile, get_reading
+from headlab.ui.services.results import ChosenText, get_profile, get_reading
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.services.state import OWN, OWN_TEXT, Selection
 from headlab.ui.views.passport import CIRCLES

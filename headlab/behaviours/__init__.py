@@ -1,22 +1,30 @@
 """The behaviours a head is scored on: one file each, found by themselves."""
 
+import hashlib
 import importlib
+import inspect
 import pkgutil
 from functools import cache
+from types import ModuleType
 
+from headlab.behaviours import base
 from headlab.behaviours.base import Behaviour, Prompt, Rung, Spans
 from headlab.errors import unknown
 
 __all__ = ["Behaviour", "Prompt", "Rung", "Spans", "behaviours", "get_behaviour"]
 
 
+def _modules() -> list[ModuleType]:
+    """The module of every behaviour, by name."""
+    names = [info.name for info in pkgutil.iter_modules(__path__) if info.name != "base"]
+    return [importlib.import_module(f"{__name__}.{name}") for name in names]
+
+
 @cache
 def _registry() -> dict[str, Behaviour]:
     found: dict[str, Behaviour] = {}
-    for module_info in pkgutil.iter_modules(__path__):
-        if module_info.name == "base":
-            continue
-        behaviour = importlib.import_module(f"{__name__}.{module_info.name}").BEHAVIOUR
+    for module in _modules():
+        behaviour = module.BEHAVIOUR
         if behaviour.name in found:
             raise ValueError(f"two behaviours are called {behaviour.name!r}")
         found[behaviour.name] = behaviour
@@ -26,6 +34,24 @@ def _registry() -> dict[str, Behaviour]:
 def behaviours() -> dict[str, Behaviour]:
     """Every behaviour by name, in the order in which labels are decided."""
     return dict(_registry())
+
+
+@cache
+def code_digest() -> str:
+    """A hash of the code of all behaviours, comments and empty lines left out.
+
+    What was measured with other code is not taken for what this code would give.
+    """
+    digest = hashlib.sha256()
+    for module in (base, *_modules()):
+        digest.update(code_of(module).encode())
+    return digest.hexdigest()
+
+
+def code_of(module: ModuleType) -> str:
+    """The source of a module without comments and empty lines."""
+    lines = (line.rstrip() for line in inspect.getsource(module).splitlines())
+    return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
 
 
 def get_behaviour(name: str) -> Behaviour:

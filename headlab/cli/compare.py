@@ -29,7 +29,8 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.measuring.reading import read_text
 from headlab.models.loading import load_model
-from headlab.profiles.compare import ProfileComparison, Words, compare_words, on_words
+from headlab.profiles.compare import ProfileComparison
+from headlab.profiles.compare_text import Words, compare_words, on_words
 from headlab.report import make_report
 
 

@@ -23,7 +23,8 @@ from headlab.exercises.format import (
 )
 from headlab.heads import Head
 from headlab.measuring.reading import DOMINANT, EVEN, SHAPES, Hint, Reading
-from headlab.profiles.compare import MIN_CHANGE, compare_profiles
+from headlab.measuring.scoring import MIN_CHANGE
+from headlab.profiles.compare import compare_profiles
 from headlab.profiles.profile import Profile
 
 # One text has no interval. Two heads that differ by less than five points of a hundred look alike

@@ -19,9 +19,10 @@ from headlab.figures.layout import (
 from headlab.figures.profiles import behaviour_map_figure
 from headlab.heads import Head
 from headlab.measuring.confidence import label_title
-from headlab.profiles.compare import ProfileComparison, depth_shares
+from headlab.profiles.compare import ProfileComparison
 from headlab.profiles.history import History
 from headlab.profiles.profile import Profile
+from headlab.profiles.roles import depth_shares
 
 
 def pair_policy(comparison: ProfileComparison) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 
 from headlab.errors import HeadlabError, unknown
 from headlab.models.attention import READ_AFTERWARDS, TAPPED, implementation
@@ -63,19 +64,40 @@ class LoadedModel:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 over configuration, vocabulary and every weight: what a profile belongs to."""
+        """SHA-256 over configuration, tokenizer and every weight: what a profile belongs to.
+
+        The same on every device and in every dtype that holds the weights exactly: they count as
+        float32. The tokenizer counts as it behaves.
+        """
         digest = hashlib.sha256()
         config = {
             key: value
             for key, value in self.network.config.to_diff_dict().items()
-            if key not in ("_name_or_path", "transformers_version", "dtype", "architectures")
+            if key not in _NOT_CONTENT
         }
         digest.update(json.dumps(config, sort_keys=True, default=str).encode())
-        digest.update(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
+        digest.update(behaviour_of(self.tokenizer).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().data)
+            whole = tensor.detach().cpu()
+            whole = whole.float() if whole.is_floating_point() else whole
+            digest.update(f"{name} {tuple(whole.shape)}".encode())
+            digest.update(whole.contiguous().view(torch.uint8).numpy().data)
         return digest.hexdigest()
+
+    @cached_property
+    def plain_tokenizer(self) -> Tokenizer | None:
+        """A tokenizer that reads names of special tokens as plain text and is never changed.
+
+        The model's own flips a switch for that which threads share. None where it has no backend.
+        """
+        backend = getattr(self.tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return None
+        plain = Tokenizer.from_str(backend.to_str())
+        plain.no_padding()
+        plain.no_truncation()
+        plain.encode_special_tokens = True
+        return plain
 
     @cached_property
     def ordinary_tokens(self) -> list[int]:
@@ -92,7 +114,13 @@ class LoadedModel:
         ]
         if not words:
             return []
-        again = self.tokenizer([text for _, text in words], add_special_tokens=False).input_ids
+        if self.plain_tokenizer is None:
+            again = self.tokenizer([text for _, text in words], add_special_tokens=False).input_ids
+        else:
+            found = self.plain_tokenizer.encode_batch(
+                [text for _, text in words], add_special_tokens=False
+            )
+            again = [encoding.ids for encoding in found]
         return [token for (token, _), ids in zip(words, again, strict=True) if ids == [token]]
 
     def with_random_weights(self, seed: int) -> "LoadedModel":
@@ -106,6 +134,24 @@ class LoadedModel:
         network = network.to(self.device, self.network.dtype).eval()
         name = f"{self.name} (random weights, seed {seed})"
         return replace(self, network=network, name=name, folder=None)
+
+
+# Facts of a configuration that say nothing of what the network computes.
+_NOT_CONTENT = (
+    *("_name_or_path", "transformers_version", "dtype", "architectures"),
+    *("_attn_implementation", "attn_implementation", "quantization_config"),
+)
+
+
+def behaviour_of(tokenizer: Any) -> str:
+    """All that decides how a tokenizer reads a text, as JSON: merges, normaliser and so on too."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return json.dumps([type(tokenizer).__name__, tokenizer.get_vocab()], sort_keys=True)
+    facts = json.loads(backend.to_str())
+    for passing in ("truncation", "padding"):  # set by whoever called last
+        facts.pop(passing, None)
+    return json.dumps(facts, sort_keys=True)
 
 
 _CHOSEN_FOLDERS: set[str] = set()

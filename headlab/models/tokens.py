@@ -1,5 +1,6 @@
 """Text to tokens, exactly as the model sees it."""
 
+import threading
 import unicodedata
 from functools import cache
 from typing import Literal
@@ -10,6 +11,8 @@ from headlab.files import MARK
 from headlab.models.loading import LoadedModel
 
 StartToken = int | None | Literal["model"]
+
+_ONE_AT_A_TIME = threading.Lock()  # for tokenizers that calling changes
 
 
 def resolve_start_token(model: LoadedModel, start_token: StartToken) -> int | None:
@@ -77,21 +80,33 @@ def check_text(text: str) -> str:
 
 def encode(model: LoadedModel, text: str) -> list[int]:
     """The token ids of ``text`` alone; names of special tokens in it are read as plain text."""
-    return model.tokenizer(
-        text, add_special_tokens=False, split_special_tokens=True, verbose=False
-    ).input_ids
+    return [token for token, _ in encode_with_places(model, text)]
+
+
+def encode_with_places(model: LoadedModel, text: str) -> list[tuple[int, tuple[int, int]]]:
+    """The same, each id with where its characters begin and end in ``text``.
+
+    Nothing is changed on the way, so that threads may share a model.
+    """
+    if model.plain_tokenizer is None:
+        with _ONE_AT_A_TIME:
+            ids = model.tokenizer(
+                text, add_special_tokens=False, split_special_tokens=True, verbose=False
+            ).input_ids
+        return [(token, (0, 0)) for token in ids]  # such tokenizers know no places
+    found = model.plain_tokenizer.encode(text, add_special_tokens=False)
+    return list(zip(found.ids, found.offsets, strict=True))
 
 
 def find_in_text(
     model: LoadedModel, text: str, begin: int, end: int, start_token: int | None
 ) -> tuple[int, ...]:
     """Positions of the tokens that hold characters ``begin`` to ``end`` of ``text``."""
-    offsets = model.tokenizer(
-        text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
-    ).offset_mapping
     shift = 0 if start_token is None else 1
     return tuple(
-        index + shift for index, (first, last) in enumerate(offsets) if first < end and last > begin
+        index + shift
+        for index, (_, (first, last)) in enumerate(encode_with_places(model, text))
+        if first < end and last > begin
     )
 
 
@@ -99,11 +114,7 @@ def characters_of(
     model: LoadedModel, text: str, position: int, start_token: int | None
 ) -> tuple[int, int]:
     """Where the characters of the token at ``position`` begin and end in ``text``."""
-    offsets = model.tokenizer(
-        text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
-    ).offset_mapping
-    begin, end = offsets[position - (start_token is not None)]
-    return begin, end
+    return encode_with_places(model, text)[position - (start_token is not None)][1]
 
 
 def token_text(model: LoadedModel, token: int) -> str:

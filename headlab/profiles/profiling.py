@@ -12,7 +12,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ import numpy as np
 
 from headlab import log, settings
 from headlab.__version__ import __version__
-from headlab.behaviours import Behaviour, Prompt, behaviours
+from headlab.behaviours import Behaviour, Prompt, behaviours, code_digest, code_of
 from headlab.errors import HeadlabError
-from headlab.measuring import confidence, probes
+from headlab.measuring import confidence, probe_sentences, probes
 from headlab.measuring.scoring import Batch, Measured
 from headlab.models.attention import Tap, run
 from headlab.models.loading import LoadedModel
@@ -435,8 +435,9 @@ def _cache_key(
 ) -> str:
     """Everything that a profile's figures depend on, hashed."""
     facts = [
-        *(SCHEMA, model.content_hash, str(model.network.dtype), start, variants, controls),
-        *(SEED, probes.VERSION, confidence.N_RESAMPLES, _thresholds(order)),
+        *(SCHEMA, model.content_hash, start, variants, controls),
+        *(SEED, confidence.N_RESAMPLES, _thresholds(order)),
+        *(code_digest(), code_of(probes), code_of(probe_sentences)),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -466,7 +467,7 @@ def _kept(model: LoadedModel, key: str) -> Profile | None:
             except HeadlabError:
                 continue
             if profile.provenance.get("key") == key:
-                return profile
+                return replace(profile, model_name=model.name)
     return None
 
 

@@ -8,8 +8,9 @@ from headlab.exercises import Text
 from headlab.exercises.guided import guided_texts
 from headlab.ui.services import results
 from headlab.ui.services.learner import get_lab
-from headlab.ui.services.results import ChosenText, get_model, get_reading, result_cache
+from headlab.ui.services.results import ChosenText, get_reading
 from headlab.ui.services.second import _words
+from headlab.ui.services.sharing import get_model, result_cache
 from headlab.ui.services.state import Selection
 from tests.app.test_pages import opened
 from tests.passes import counted

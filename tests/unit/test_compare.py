@@ -10,23 +10,12 @@ from headlab import HeadlabError, Profile, load_model, read_text
 from headlab.measuring.confidence import bootstrap_weights
 from headlab.measuring.probes import VERSION
 from headlab.models.tokens import tokenise
-from headlab.profiles.compare import (
-    DOWN,
-    OPEN,
-    SAME,
-    UNMEASURED,
-    UP,
-    Change,
-    changes,
-    compare_profiles,
-    compare_words,
-    depth_shares,
-    on_words,
-    pool,
-    share_lineage,
-    similarity,
-)
+from headlab.profiles.changes import DOWN, OPEN, SAME, UNMEASURED, UP, Change, changes
+from headlab.profiles.comparable import share_lineage
+from headlab.profiles.compare import compare_profiles
+from headlab.profiles.compare_text import compare_words, on_words, pool, similarity
 from headlab.profiles.profiling import kept_profile, profile_model
+from headlab.profiles.roles import depth_shares
 from tests.models import gpt2_config, tiny_model, tiny_tokenizer
 
 QUICK = {"variants": False, "controls": 0, "cache": False}

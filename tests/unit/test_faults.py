@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -27,11 +28,10 @@ def test_a_disk_that_fills_up_midway_leaves_no_half_profile(profile, tmp_path, m
     profile.save(tmp_path / "kept.json")
     before = (tmp_path / "kept.json").read_bytes()
 
-    def fill_up(path, text, encoding):
-        path.write_bytes(text[: len(text) // 2].encode())
+    def full(number):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", fill_up)
+    monkeypatch.setattr(os, "fsync", full)
     for name in ("kept.json", "new.json"):
         with pytest.raises(HeadlabError, match=f"{name} cannot be written .No space left"):
             profile.save(tmp_path / name)
@@ -42,10 +42,10 @@ def test_a_disk_that_fills_up_midway_leaves_no_half_profile(profile, tmp_path, m
 def test_a_full_disk_costs_the_keeping_and_not_the_profile(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("HEADLAB_CACHE", str(tmp_path))
 
-    def full(path, *_, **__):
+    def full(number):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     model = tiny_model()
     assert profile_model(model, **QUICK).label.shape == (model.n_layers, model.n_heads)
     assert "No space left" in caplog.text

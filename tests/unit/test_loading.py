@@ -357,3 +357,34 @@ def test_two_threads_that_open_models_leave_it_so_too():
     assert logging.get_verbosity() == found
     previous = logging.set_tqdm_hook(None)
     assert previous is None
+
+
+def test_the_same_weights_are_one_model_in_every_type(saved):
+    """A GPU opens them as they are stored, a CPU as float32."""
+    half, whole = (load_model(saved, device="cpu", dtype="bfloat16") for _ in range(2))
+    whole.network.float()
+    assert half.network.dtype != whole.network.dtype
+    assert half.content_hash == whole.content_hash
+
+
+def test_a_tokenizer_that_reads_otherwise_makes_another_model(saved, tmp_path):
+    """The same vocabulary with other merges, or another normaliser, cuts other tokens."""
+    model = load_model(saved, device="cpu")
+    file = saved / "tokenizer.json"
+    for part, changed in (
+        ("model", lambda given: given | {"merges": given["merges"][:50]}),
+        ("normalizer", lambda _: {"type": "Lowercase"}),
+    ):
+        folder = shutil.copytree(saved, tmp_path / part)
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        facts[part] = changed(facts[part])
+        (folder / "tokenizer.json").write_text(json.dumps(facts), encoding="utf-8")
+        other = load_model(folder, device="cpu")
+        assert other.tokenizer.get_vocab() == model.tokenizer.get_vocab()
+        assert other.content_hash != model.content_hash
+
+
+def test_what_was_tokenised_last_is_no_part_of_a_model(saved):
+    model, used = (load_model(saved, device="cpu") for _ in range(2))
+    used.tokenizer("a longer text", padding=False, truncation=True, max_length=3)
+    assert used.content_hash == model.content_hash

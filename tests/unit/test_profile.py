@@ -1,5 +1,6 @@
 """A profile says what the heads' patterns say, and is read back only when whole."""
 
+import inspect
 import json
 from dataclasses import replace
 from itertools import pairwise
@@ -9,7 +10,7 @@ import pytest
 import torch
 
 from headlab import HeadlabError, Profile, profile_model, score_patterns
-from headlab.behaviours import behaviours
+from headlab.behaviours import behaviours, code_digest
 from headlab.heads import Head
 from headlab.measuring import probes
 from headlab.measuring.confidence import MIN_PROMPTS, UNCLASSIFIED
@@ -717,3 +718,38 @@ def test_a_context_too_short_for_fact_prompts_leaves_retrieval_untested():
     profile = profile_model(short, variants=False, controls=0, cache=False)
     assert profile.untested == {"retrieval": "its probes do not fit into 24 tokens"}
     assert "retrieval" not in profile.score and "induction" in profile.score
+
+
+def test_a_profile_is_of_the_code_that_measured_it(monkeypatch):
+    """Edited targets must not give the profile of before; comments and empty lines may change."""
+    model = tiny_model()
+    order = behaviours()
+    key = profiling._cache_key(model, 0, False, 0, order)
+    source = inspect.getsource
+
+    def edited(change):
+        monkeypatch.setattr(
+            inspect,
+            "getsource",
+            lambda module: (
+                change(source(module)) if module.__name__.endswith("induction") else source(module)
+            ),
+        )
+        code_digest.cache_clear()
+        try:
+            return profiling._cache_key(model, 0, False, 0, order)
+        finally:
+            code_digest.cache_clear()
+
+    assert edited(lambda text: text.replace("return", "return ~")) != key
+    assert edited(lambda text: f"# a comment\n\n{text}") == key
+
+
+def test_a_kept_profile_bears_the_name_that_asks(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEADLAB_CACHE", str(tmp_path))
+    model = tiny_model()
+    quick = {"variants": False, "controls": 0}
+    first = profile_model(model, **quick)
+    monkeypatch.setattr(profiling, "measure_in_stages", None)
+    again = profile_model(replace(model, name="a renamed copy"), **quick)
+    assert (first.model_name, again.model_name) == ("tiny", "a renamed copy")

@@ -1,5 +1,6 @@
 """What a learner types is read as it stands, or refused in one sentence."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -158,3 +159,27 @@ def test_a_stretch_of_the_text_is_found_among_the_tokens(model, start):
 def test_one_token_decodes_as_itself(model):
     assert token_text(model, encode(model, " the")[0]) == " the"
     assert token_text(model, 0) == START
+
+
+def test_a_typed_special_token_stays_text_beside_threads_that_use_the_tokenizer():
+    """The tokenizer of transformers flips a switch that all threads share; ours is not that one."""
+    model = tiny_model()
+    text = f"one {model.tokenizer.bos_token} two"
+    expected = encode(model, text)
+    assert model.tokenizer.bos_token_id not in expected
+    stop = threading.Event()
+
+    def others():
+        while not stop.is_set():
+            model.tokenizer(text, add_special_tokens=False, split_special_tokens=False)
+
+    threads = [threading.Thread(target=others) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        found = [encode(model, text) for _ in range(2000)]
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert all(ids == expected for ids in found)

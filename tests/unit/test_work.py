@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headlab.errors import HeadlabError
-from headlab.ui.services import queue, results
+from headlab.ui.services import queue, sharing
 from headlab.ui.services.queue import ModelQueue, ResultCache, size_of
 
 
@@ -226,11 +226,11 @@ def test_a_wait_is_shown_in_words_and_taken_away_again(monkeypatch):
             self.empty_again += 1
 
     place = Place()
-    monkeypatch.setattr(results.st, "empty", lambda: place)
-    with results.wait_shown():
+    monkeypatch.setattr(sharing.st, "empty", lambda: place)
+    with sharing.wait_shown():
         pass  # who need not wait sees nothing
     assert place.empty_again == 0
-    with pytest.raises(Left), results.wait_shown() as tell:
+    with pytest.raises(Left), sharing.wait_shown() as tell:
         for ahead in (3, 1, 0):
             tell(ahead)
         raise Left
@@ -246,4 +246,4 @@ def test_a_folder_under_the_home_folder_is_read_again_once_it_changed(monkeypatc
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text("{}")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert results.stamp("~/mine") == results.stamp(str(tmp_path / "mine")) > 0
+    assert sharing.stamp("~/mine") == sharing.stamp(str(tmp_path / "mine")) > 0

@@ -11,7 +11,8 @@ from headlab.exercises import Record
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
 from headlab.report import make_report, read_report, report_date
-from headlab.ui.services.results import ChosenText, get_model, get_profile, get_whole_reading
+from headlab.ui.services.results import ChosenText, get_profile, get_whole_reading
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
 
 KEPT_AS = "report"

@@ -22,14 +22,9 @@ from headlab.interventions import Intervention
 from headlab.measuring.reading import Reading
 from headlab.models.tokens import resolve_start_token
 from headlab.profiles.profile import Profile
-from headlab.ui.services.results import (
-    ChosenText,
-    get_model,
-    get_profile,
-    get_removal,
-    get_whole_reading,
-)
+from headlab.ui.services.results import ChosenText, get_profile, get_removal, get_whole_reading
 from headlab.ui.services.second import has_second, second_profile
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
 
 RECORD = "record"

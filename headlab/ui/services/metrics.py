@@ -10,7 +10,7 @@ from streamlit import runtime
 from streamlit.runtime.stats import CounterStat, GaugeStat, Stat
 
 from headlab.models.memory import used_memory
-from headlab.ui.services.results import MODEL_QUEUE, result_cache
+from headlab.ui.services.sharing import MODEL_QUEUE, result_cache
 
 
 class _Figures:

@@ -1,23 +1,12 @@
-"""What pages share: two models at most, and a result cache of readings, pictures and profiles.
+"""What pages ask of a model: readings, profiles, removals and patches, each made once for all."""
 
-The result cache is bounded in entries, bytes and time (``queue.py``). What lies in it is keyed by
-what it was made from, text included: a learner's own text can be found only by who has the same
-text.
-"""
-
-import gc
-import os
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from headlab import log, settings
 from headlab.behaviours import Spans
 from headlab.evidence.ladder import Removals, removals
 from headlab.evidence.verify import Comparison, verify_model
@@ -42,21 +31,24 @@ from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_tex
 from headlab.models.attention import pausing
 from headlab.models.catalogue import gigabytes
 from headlab.models.circuits import Written, eigenvalue_copying, written_from
-from headlab.models.loading import LoadedModel, load_model
-from headlab.models.memory import enough_memory
+from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import kept_profile, profile_model
-from headlab.ui.services.jobs import Job, Jobs
-from headlab.ui.services.queue import ModelQueue, ResultCache, Tell
+from headlab.ui.services.jobs import Job
+from headlab.ui.services.sharing import (
+    MODEL_QUEUE,
+    get_model,
+    long_work,
+    result_cache,
+    shared,
+    stay_stopped,
+    stop_work,
+)
 from headlab.ui.services.state import Selection
 
-MODEL_QUEUE = ModelQueue()
 PART = 1 / 8  # of the result cache: the most that one text's patterns and values may take
 LONG_S = 4.0  # seconds of reading from which a page says how long it takes
-TICK_S = 0.3  # seconds between two looks of a page at a job
-_STOPPED = "the work that was stopped"
-MODELS = 2  # held at once: mini and one more, or the two that are compared
 
 
 @dataclass(frozen=True)
@@ -66,138 +58,6 @@ class ChosenText:
     text: str
     facts: tuple[tuple[str, str], ...] = ()
     spans: Spans | None = None
-
-
-@st.cache_resource(max_entries=MODELS, show_spinner="Opening the model …")
-def _opened(name: str, stamp: int) -> LoadedModel:
-    with MODEL_QUEUE.turn():
-        gc.collect()  # a model that was let go before
-        model = load_model(name)
-        _ = model.content_hash  # worked out once, here
-    log.event("model opened", layers=model.n_layers, heads=model.n_heads, device=model.device.type)
-    return model
-
-
-def get_model(name: str) -> LoadedModel:
-    """The loaded model, shared by all learners; the two last used are held."""
-    return _opened(name, stamp(name))
-
-
-def unload_models() -> None:
-    """Close all models: for who opens one that may not fit beside them."""
-    _opened.clear()
-
-
-def stamp(name: str) -> int:
-    """When the newest file of a model's folder was written: a folder may be trained into again."""
-    folder = Path(os.path.expanduser(name))
-    files = folder.iterdir() if folder.is_dir() else ()
-    return max((file.stat().st_mtime_ns for file in files), default=0)
-
-
-@st.cache_resource(show_spinner=False)
-def result_cache() -> ResultCache:
-    """What learners share beside the models; one for the whole server."""
-    return ResultCache(MODEL_QUEUE, settings.memory())
-
-
-def shared(key: Hashable, make: Callable[[], Any], what: str = "Reading the text …") -> Any:
-    """What ``make`` gives, made once for all learners who ask for ``key``, in its turn.
-
-    ``key`` names everything that the result depends on, the model's content hash included.
-    """
-    found = result_cache().find(key)
-    if found is not None:
-        result_cache().hits += 1
-        return found
-    with st.spinner(what), wait_shown() as tell, pausing(lambda layer: MODEL_QUEUE.give_way(tell)):
-        return result_cache().get(key, lambda: _in_memory(make), tell)
-
-
-def _in_memory(make: Callable[[], Any]) -> Any:
-    with enough_memory():
-        return make()
-
-
-@st.cache_resource(show_spinner=False)
-def jobs() -> Jobs:
-    """The long work of this server."""
-    return Jobs(result_cache())
-
-
-def long_work(key: Hashable, make: Callable[[Job], Any], words: str) -> Any:
-    """What ``make`` gives, as a job of the server that all who ask for ``key`` watch together.
-
-    It goes on when they leave. Who began it may stop it while nobody else watches.
-    """
-    found = result_cache().find(key)
-    if found is not None:
-        result_cache().hits += 1
-        return found
-    _stay_stopped(key, f"{words} was stopped.", "Go on after all")
-    me = _session()
-    bar, early, stop = st.empty(), st.empty(), st.empty()
-    with jobs().watched(key, make, me) as job:
-        offered = False
-        while True:
-            over = job.done.wait(TICK_S)
-            bar.progress(job.share, _how_far(job, words))
-            if job.early:
-                early.markdown(job.early)
-            alone = job.owner == me and set(job.watchers) == {me}
-            if alone and not offered:
-                stop.button("Stop", key=f"stop {words}", on_click=_stop_job, args=(key, me))
-            elif offered and not alone:
-                stop.empty()
-            offered = alone or offered
-            if over:
-                break
-    bar.empty()
-    stop.empty()
-    value = job.result()
-    early.empty()
-    return value
-
-
-def _how_far(job: Job, words: str) -> str:
-    if job.words:
-        return f"{words}: {job.words}"
-    if job.ahead:
-        return f"{words}: {job.ahead} ahead in the queue for the model"
-    return f"{words} …"
-
-
-def _session() -> str:
-    """Whose page this is; all pages without a browser are one."""
-    run = get_script_run_ctx(suppress_warning=True)
-    return run.session_id if run else ""
-
-
-def _stop_job(key: Hashable, who: str) -> None:
-    jobs().stop(key, who)
-    _stop(key)
-
-
-@contextmanager
-def wait_shown() -> Iterator[Tell]:
-    """Tells a learner who waits for longer than a second how many are ahead."""
-    place = None
-
-    def tell(ahead: int) -> None:
-        nonlocal place
-        place = place or st.empty()
-        if ahead > 1:
-            place.info(f"Waiting for the model: {ahead} others are ahead of you.")
-        elif ahead == 1:
-            place.info("Waiting for the model: one other is ahead of you.")
-        else:
-            place.info("Waiting for the model: somebody else has asked for the same just now.")
-
-    try:
-        yield tell
-    finally:
-        if place is not None:
-            place.empty()
 
 
 def _policy(start_token: bool) -> StartToken:
@@ -213,7 +73,7 @@ def get_reading(selection: Selection, chosen: ChosenText) -> Reading:
     """
     model, start = get_model(selection.model), selection.start_token
     key = _text_key(selection, chosen)
-    _stay_stopped(key)
+    stay_stopped(key)
     return shared(key, lambda: _read(model, chosen, start, key, whole=False))
 
 
@@ -260,7 +120,7 @@ def _long_work(model: LoadedModel, n_tokens: int, n_kept: int, key: Hashable) ->
             f"{gigabytes(effort.n_bytes)} of memory beside the model; others go first."
         )
         bar = st.progress(0.0)
-        st.button("Stop reading", key=f"stop {model.name}", on_click=_stop, args=(key,))
+        st.button("Stop reading", key=f"stop {model.name}", on_click=stop_work, args=(key,))
 
     def pause(layer: int) -> None:
         bar.progress((layer + 1) / model.n_layers, f"Layer {layer + 1} of {model.n_layers}")
@@ -278,22 +138,6 @@ def in_words(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _stop(key: Hashable) -> None:
-    st.session_state[_STOPPED] = key
-
-
-def _stay_stopped(
-    key: Hashable,
-    words: str = "Reading this text was stopped. Shorten it above, or",
-    button: str = "read it after all",
-) -> None:
-    """What was stopped does not begin again by itself: the page ends here, with a button."""
-    if st.session_state.get(_STOPPED) == key and result_cache().find(key) is None:
-        st.info(words)
-        st.button(button, key="read after all", on_click=_stop, args=(None,))
-        st.stop()
-
-
 def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:
     """A text's reading with the exact patterns of every layer, however long the text."""
     reading = get_reading(selection, chosen)
@@ -301,7 +145,7 @@ def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:
         return reading
     model, start = get_model(selection.model), selection.start_token
     key = ("whole", *_text_key(selection, chosen))
-    _stay_stopped(key)
+    stay_stopped(key)
     return shared(key, lambda: _read(model, chosen, start, key, whole=True))
 
 

@@ -14,27 +14,18 @@ from headlab.errors import HeadlabError
 from headlab.measuring.pictures import Pictures
 from headlab.measuring.reading import Reading
 from headlab.models.loading import choose_folder
-from headlab.profiles.compare import (
-    ProfileComparison,
-    TextComparison,
-    Words,
-    compare_profiles,
-    compare_words,
-    on_words,
-)
+from headlab.profiles.compare import ProfileComparison, compare_profiles
+from headlab.profiles.compare_text import TextComparison, Words, compare_words, on_words
 from headlab.profiles.profile import Profile
 from headlab.ui.services import state
 from headlab.ui.services.results import (
     ChosenText,
-    get_model,
     get_pictures,
     get_profile,
     get_reading,
     get_whole_reading,
-    result_cache,
-    shared,
-    stamp,
 )
+from headlab.ui.services.sharing import get_model, result_cache, shared, stamp
 from headlab.ui.services.state import UPLOADED, Selection
 
 MAX_TOKENS = 160  # of a text whose patterns are held for two models

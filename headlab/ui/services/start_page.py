@@ -16,7 +16,7 @@ from headlab.models.catalogue import CATALOGUE
 from headlab.ui.components.frame import frame
 from headlab.ui.services import browser_store, metrics, state
 from headlab.ui.services.navigation import draw_navigation, page_link
-from headlab.ui.services.results import get_model
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 

@@ -13,7 +13,8 @@ from headlab.figures import (
 )
 from headlab.heads import Head
 from headlab.measuring.confidence import label_title
-from headlab.profiles.compare import ProfileComparison, TextComparison
+from headlab.profiles.compare import ProfileComparison
+from headlab.profiles.compare_text import TextComparison
 from headlab.ui.components.head_grid import GridView, head_grid
 from headlab.ui.services import state
 from headlab.ui.services.results import ChosenText

@@ -16,11 +16,11 @@ from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import (
     ChosenText,
     get_eigenvalue_copying,
-    get_model,
     get_removals,
     get_written,
     ready_removals,
 )
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
 
 STEPS = {"passed": "✓", "failed": "✗", "not measured": "?", "does not apply": "–"}

@@ -12,12 +12,8 @@ from headlab.interventions import Intervention
 from headlab.report import REPORTED
 from headlab.ui.components.head_map import head_map
 from headlab.ui.services import state
-from headlab.ui.services.results import (
-    ChosenText,
-    get_model,
-    get_removal,
-    ready_profile,
-)
+from headlab.ui.services.results import ChosenText, get_removal, ready_profile
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
 from headlab.ui.views.removal_effect import (
     next_tokens,

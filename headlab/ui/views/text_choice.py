@@ -9,7 +9,8 @@ from headlab.exercises.guided import guided_texts
 from headlab.measuring.reading import marked_spans
 from headlab.models.tokens import tokenise
 from headlab.ui.services import state
-from headlab.ui.services.results import ChosenText, get_model
+from headlab.ui.services.results import ChosenText
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import MARKS, OWN, OWN_TEXT, Selection
 
 MAX_LINK = 2_000  # characters; longer addresses get lost in mails and old proxies

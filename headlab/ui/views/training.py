@@ -10,7 +10,8 @@ from headlab.figures import NO_TOOLBAR, history_figure, history_labels_figure
 from headlab.measuring.confidence import label_title
 from headlab.profiles.history import History, read_history
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import get_model, get_profile
+from headlab.ui.services.results import get_profile
+from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
 
 

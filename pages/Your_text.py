@@ -21,9 +21,8 @@ from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.services.state import OWN, OWN_TEXT, Selection
 from headlab.ui.views.passport import CIRCLES
-from headlab.ui.views.text_choice import copy_link, mark, marked_pairs, with_marks
+from headlab.ui.views.text_choice import TYPED, copy_link, mark, marked_pairs, with_marks
 
-TYPED = "typed text"  # the box; it becomes the learner's own text once it is read
 UNSEEN = "not seen on one text"
 ORDER = (ACTIVE, QUIET, TOO_LITTLE, CANNOT, UNSEEN)
 SHOWN = 2  # heads of each behaviour

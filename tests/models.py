@@ -19,8 +19,8 @@ from transformers import (
 from headlab.evidence.verify import AGAIN
 from headlab.measuring.probe_sentences import SENTENCES_A, SENTENCES_B
 from headlab.measuring.probes import GIVEN_NAMES
-from headlab.models.attention import implementation
 from headlab.models.loading import LoadedModel
+from headlab.models.proof import examine
 
 torch.set_num_threads(1)  # networks this small lose more than they gain by a second thread
 
@@ -101,14 +101,16 @@ def configurations():
 
 def random_network(config, attention=None, seed=0):
     """A causal language model whose every weight and bias, the norms' too, is random."""
-    attention = attention or implementation(config.model_type)
-    network = AutoModelForCausalLM.from_config(config, attn_implementation=attention)
+    network = AutoModelForCausalLM.from_config(config, attn_implementation=attention or "eager")
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             scale = 1.0 if "norm" in name or "ln_" in name else 0.3
             parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
-    return network.eval().requires_grad_(False)
+    network.eval().requires_grad_(False)
+    if attention is None:
+        examine(network)
+    return network
 
 
 def tiny_tokenizer(vocabulary=VOCABULARY):

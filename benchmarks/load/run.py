@@ -89,10 +89,10 @@ async def view(learner: Learner, chosen: dict) -> None:
 
 
 async def own_text(learner: Learner, rng: random.Random) -> None:
-    if learner.page != "Your_text" or learner.asked("text", "") != "own":
-        await learner.go("Your_text", text="own")
+    if learner.page != "Your_text":
+        await learner.go("Your_text")
     text = " ".join(rng.choices(WORDS, k=rng.randint(6, 30)))
-    await learner.set(learner.the("text_area", "Your own text"), "string_value", text)
+    await learner.set(learner.the("text_area", "Text"), "string_value", text)
 
 
 async def sheet(learner: Learner, rng: random.Random) -> None:

@@ -31,6 +31,10 @@ class _TextFile(Schema):
     title: Words
     text: Words
     look: Words
+    pair: Annotated[
+        tuple[Words, Words] | None,
+        Field(strict=False, description="two words of the text"),
+    ] = None
     facts: Annotated[
         tuple[_Fact, ...],
         Field(
@@ -51,7 +55,11 @@ class _PairFile(Schema):
 
 @dataclass(frozen=True)
 class GuidedText:
-    """A text, where to look in it, and its facts as (entity, attribute) if it asks for one."""
+    """A text, where to look in it, and its facts as (entity, attribute) if it asks for one.
+
+    ``pair`` are two words: the pages open on the head that looks most from the last mention of the
+    first at the first mention of the second.
+    """
 
     name: str
     order: int
@@ -59,6 +67,7 @@ class GuidedText:
     text: str
     look: str
     facts: tuple[tuple[str, str], ...] = ()
+    pair: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,12 @@ def _read_all(
 def _read_text(path: Path) -> GuidedText:
     found = _read(path, _TextFile)
     facts = tuple((fact.entity, fact.attribute) for fact in found.facts)
-    return GuidedText(path.stem, found.order, found.title, found.text, found.look, facts)
+    for word in found.pair or ():
+        if word not in found.text:
+            raise HeadlabError(f"{path.name}: the text does not hold the word {word!r} of 'pair'.")
+    return GuidedText(
+        path.stem, found.order, found.title, found.text, found.look, facts, found.pair
+    )
 
 
 def _read_pair(path: Path) -> GuidedPair:

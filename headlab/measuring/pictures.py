@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from headlab.heads import Head
 from headlab.models.attention import Tap, run
 from headlab.models.kernels import largest_cells, largest_without_first
 from headlab.models.loading import LoadedModel
@@ -81,6 +82,19 @@ class Drawing:
     def pictures(self) -> Pictures:
         """What has been drawn."""
         return Pictures(self.cells, self.side, self.pool, self.left)
+
+
+def looking_most(pictures: Pictures, query: int, key: int, top: int) -> list[tuple[Head, float]]:
+    """The ``top`` heads that look most from one position at an earlier one, with how much.
+
+    Values are those of the pictures: 0 to 1, of a long text the largest in the two words' cell.
+    Heads that do not look there at all are left out.
+    """
+    row, column = query // pictures.pool, key // pictures.pool
+    found = pictures.cells[:, :, row * (row + 1) // 2 + column]
+    order = np.argsort(-found.astype(int), axis=None, kind="stable")[:top]
+    places = [divmod(int(place), found.shape[1]) for place in order if found.flat[place]]
+    return [(Head(*place), float(found[place] / 255)) for place in places]
 
 
 def draw_pictures(

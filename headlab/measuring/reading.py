@@ -370,6 +370,22 @@ def find_spans(
     return Spans(attribute=found[asked], others=tuple(others))
 
 
+def find_pair(
+    model: LoadedModel, text: str, words: tuple[str, str], start: int | None
+) -> tuple[int, int] | None:
+    """Positions (query, key) of the last mention of the first word and the first of the second.
+
+    None where they do not stand in the text in this order.
+    """
+    places = [_mentions(text, word) for word in words]
+    if not all(places):
+        return None
+    last, first = places[0][-1], places[1][0]
+    query = find_in_text(model, text, last, last + len(words[0]), start)[-1]
+    key = find_in_text(model, text, first, first + len(words[1]), start)[0]
+    return (query, key) if key < query else None
+
+
 def strongest_pairs(pattern: np.ndarray, token_texts: Sequence[str], top: int = 10) -> pd.DataFrame:
     """The ``top`` cells of a pattern [query, key] with the most attention, and their tokens.
 
@@ -418,4 +434,5 @@ def _mentions(text: str, words: str) -> list[int]:
     """Where ``words`` begin in ``text``, never inside a longer word: "Ann" is not in "Anna"."""
     if not words.strip():
         return []
-    return [match.start() for match in re.finditer(rf"(?<!\w){re.escape(words)}(?!\w)", text)]
+    begin, end = (r"(?<!\w)" * words[0].isalnum(), r"(?!\w)" * words[-1].isalnum())
+    return [match.start() for match in re.finditer(f"{begin}{re.escape(words)}{end}", text)]

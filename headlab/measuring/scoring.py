@@ -15,6 +15,7 @@ import numpy as np
 from headlab.behaviours import Behaviour, Prompt, Spans, behaviours, get_behaviour
 from headlab.errors import HeadlabError
 from headlab.models import kernels, logit_lens
+from headlab.models.anatomy import anatomy
 from headlab.models.loading import LoadedModel
 
 ROW_SUM_TOLERANCE = 0.02
@@ -195,10 +196,11 @@ class Batch:
         """Scores and chances of one layer's pattern, a tensor [prompt, head, query, key]."""
         run = LayerRun(self, layer, pattern, value)
         sums = self._columns.sums(pattern)
+        attends = self.model is None or bool(anatomy(self.model.network).layers[layer].attention)
         found = LayerScores({}, {}, {name: sums["extra", name] for name in self._extra})
         for behaviour in self.behaviours:
             name = behaviour.name
-            if layer < behaviour.first_layer:
+            if layer < behaviour.first_layer or not attends:
                 score = chance = np.full((len(self.prompts), pattern.shape[1]), np.nan)
             elif behaviour.measure is not None:
                 score, chance = map(_as_array, behaviour.measure(run))

@@ -16,27 +16,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
 from headlab.errors import HeadlabError
+from headlab.models.anatomy import Anatomy, anatomy, body
 from headlab.models.hf import AttentionInterface, AttentionMaskInterface, eager_mask
 from headlab.models.kernels import blocks
 from headlab.models.memory import enough_memory
-from headlab.models.weights import final_norm, head_values, layer_modules
+from headlab.models.weights import final_norm, has_weights, head_values, layer_modules
 
 NAME = "headlab"
-
-# Architectures whose attention is tested to pass through the tap bit for bit.
-TAPPED = ("gpt2", "gpt_neox", "opt", "qwen2", "llama", "mistral")
-# Architectures that call their own attention whatever is registered: read after the pass.
-READ_AFTERWARDS = ("gpt_neo",)
-
-
-def implementation(model_type: str) -> str:
-    """The attention that a network of this type is opened with."""
-    return "eager" if model_type in READ_AFTERWARDS else NAME
 
 
 @dataclass(frozen=True)
@@ -54,7 +46,9 @@ class Tap:
     a block, [batch, position, d_model], and may replace it, also by more rows than there were; the
     final norm counts as one block more. Whoever only looks returns None.
     ``read_mlp(layer, output)`` sees what an MLP adds, in whatever shape the model has it.
-    ``last_layer`` stops the pass once that layer has been read: nothing later is computed.
+    ``last_layer`` stops the pass once that layer has been read: nothing later is computed. A layer
+    without attention is shown as NaN to ``read``, ``read_heads`` and ``edit_value``, when the pass
+    is over.
     """
 
     read: Callable[[int, torch.Tensor, torch.Tensor], torch.Tensor | None] | None = None
@@ -89,7 +83,15 @@ def pausing(pause: Pause) -> Iterator[None]:
         _PAUSE.reset(token)
 
 
-def _attend(
+_LAYER = "_headlab_layer"
+
+
+def place(module: Any, layer: int) -> None:
+    """Say of which layer a module is the attention."""
+    setattr(module, _LAYER, layer)
+
+
+def attend(
     module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -97,21 +99,28 @@ def _attend(
     attention_mask: torch.Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
+    softcap: float | None = None,
+    s_aux: torch.Tensor | None = None,
+    position_bias: torch.Tensor | None = None,
+    sinks: torch.Tensor | None = None,
+    layer: int | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Eager attention, [batch, head, position, d_head] in and [batch, query, head, d_head] out."""
-    for option in ("softcap", "s_aux"):
-        if kwargs.get(option) is not None:
-            raise HeadlabError(
-                f"This architecture changes attention in a way ({option}) that headlab cannot "
-                "show faithfully: choose another model."
-            )
+    """Eager attention, [batch, head, position, d_head] in and [batch, query, head, d_head] out.
+
+    ``softcap`` bends scores, ``s_aux`` [head] or ``sinks`` [batch, head, query, 1] are scores of a
+    learned sink that takes its part of every row, ``position_bias`` is added to the scores.
+    """
+    layer = getattr(module, _LAYER, None) if layer is None else layer
     groups = query.shape[1] // key.shape[1]
     if groups > 1:  # grouped-query attention: each key and value serves several query heads
         key = key.repeat_interleave(groups, dim=1)
         value = value.repeat_interleave(groups, dim=1)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    tap, layer = _TAP.get(), getattr(module, "layer_idx", None)
+    if s_aux is not None:
+        sinks = s_aux.reshape(1, -1, 1, 1)
+    scores = partial(_scores, query, key, attention_mask, scaling, softcap, position_bias)
+    tap = _TAP.get()
     if tap is None or layer is None:
         tap, layer = Tap(), -1
     if tap.edit_value is not None:
@@ -120,7 +129,7 @@ def _attend(
 
     outputs = []
     whole, pause = tap.read is not None, _PAUSE.get()
-    for heads, pattern in _patterns(query, key, attention_mask, scaling, whole):
+    for heads, pattern in _patterns(query, key.shape[-2], scores, sinks, whole):
         if tap.read_heads is not None:
             tap.read_heads(layer, heads, pattern)
         if tap.read is not None:
@@ -142,9 +151,9 @@ def _attend(
 
 def _patterns(
     query: torch.Tensor,
-    key: torch.Tensor,
-    mask: torch.Tensor | None,
-    scaling: float,
+    n_keys: int,
+    scores: Callable[[slice], torch.Tensor],
+    sinks: torch.Tensor | None,
     whole: bool,
 ) -> Iterator[tuple[slice, torch.Tensor]]:
     """Attention probabilities [batch, head, query, key] with the heads they are of.
@@ -153,31 +162,53 @@ def _patterns(
     the scores and the probabilities of a whole layer exist side by side.
     """
     batch, n_heads, n, _ = query.shape
-    n_keys = key.shape[-2]
     parts = list(blocks(n_heads, batch * n * n_keys * query.element_size()))
     if len(parts) == 1 or not whole:
         for heads in parts:
-            yield heads, _probabilities(query[:, heads], key[:, heads], mask, scaling)
+            yield heads, _probabilities(scores(heads), sinks, heads).to(query.dtype)
         return
     pattern = query.new_empty(batch, n_heads, n, n_keys)
     for heads in parts:
-        pattern[:, heads] = _probabilities(query[:, heads], key[:, heads], mask, scaling)
+        pattern[:, heads] = _probabilities(scores(heads), sinks, heads).to(query.dtype)
     yield slice(n_heads), pattern
 
 
-def _probabilities(
-    query: torch.Tensor, key: torch.Tensor, mask: torch.Tensor | None, scaling: float
+def _scores(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    mask: torch.Tensor | None,
+    scaling: float,
+    softcap: float | None,
+    position_bias: torch.Tensor | None,
+    heads: slice,
 ) -> torch.Tensor:
-    """As the "eager" implementation of transformers computes them."""
-    scores = torch.matmul(query, key.transpose(-1, -2)).mul_(scaling)
+    """As the "eager" implementations of transformers compute them, mask included."""
+    scores = torch.matmul(query[:, heads], key[:, heads].transpose(-1, -2)).mul_(scaling)
+    if softcap is not None:
+        scores = scores.div_(softcap).tanh_().mul_(softcap)
+    if position_bias is not None:
+        scores.add_(_of_heads(position_bias, heads))
     if mask is not None:
         if len(mask) not in (1, len(scores)):  # rows added on the way hide what the first one hides
             mask = mask[:1]
-        scores.add_(mask[..., : key.shape[-2]])
-    return torch.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
+        scores.add_(_of_heads(mask[..., : key.shape[-2]], heads))
+    return scores
 
 
-AttentionInterface.register(NAME, _attend)
+def _of_heads(tensor: torch.Tensor, heads: slice) -> torch.Tensor:
+    """The part for some heads of [batch, head or 1, ...]."""
+    return tensor if tensor.shape[1] == 1 else tensor[:, heads]
+
+
+def _probabilities(scores: torch.Tensor, sinks: torch.Tensor | None, heads: slice) -> torch.Tensor:
+    """Softmax over keys, float32; what a learned sink takes is missing from the rows."""
+    if sinks is None:
+        return torch.softmax(scores, dim=-1, dtype=torch.float32)
+    sink = _of_heads(sinks, heads).expand(*scores.shape[:-1], 1).to(scores.dtype)
+    return torch.softmax(torch.cat([scores, sink], -1), dim=-1, dtype=torch.float32)[..., :-1]
+
+
+AttentionInterface.register(NAME, attend)
 AttentionMaskInterface.register(NAME, eager_mask)
 
 
@@ -195,7 +226,8 @@ def _hook(network: Any) -> None:
             return
         for layer, (block, mlp) in enumerate(layer_modules(network)):
             block.register_forward_pre_hook(_on_residual(layer), with_kwargs=True)
-            mlp.register_forward_hook(_on_mlp(layer))
+            if mlp is not None:
+                mlp.register_forward_hook(_on_mlp(layer))
         if (norm := final_norm(network)) is not None:
             norm.register_forward_pre_hook(_on_residual(layer + 1), with_kwargs=True)
         setattr(network, _HOOKED, True)
@@ -245,8 +277,16 @@ def run(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
     for a network that does not use our attention, and where the tap would change one that can
     only be read.
     """
-    if network.config.model_type in READ_AFTERWARDS:
-        return _read_afterwards(network, tokens, tap)
+    known = anatomy(network)
+    if not known.tapped:
+        hidden = _read_afterwards(network, tokens, tap)
+    else:
+        hidden = _tapped(network, tokens, tap)
+    _show_nothing(known, network, tokens, tap)
+    return hidden
+
+
+def _tapped(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
     if network.config._attn_implementation != NAME:
         raise HeadlabError(
             "This network does not use headlab's attention, so nothing can be read from it: open "
@@ -256,21 +296,43 @@ def run(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
         _hook(network)
     with listening(tap), enough_memory():
         try:
-            return network.base_model(input_ids=tokens, use_cache=False).last_hidden_state
+            return body(network)(input_ids=tokens, use_cache=False).last_hidden_state
         except _Stop:
             return None
 
 
+def _show_nothing(known: Anatomy, network: Any, tokens: torch.Tensor, tap: Tap) -> None:
+    """NaN in place of what layers without attention would show."""
+    batch, n = tokens.shape
+    for layer in known.without_attention:
+        if tap.last_layer is not None and layer > tap.last_layer:
+            continue
+        nothing = torch.full((), torch.nan, device=tokens.device, dtype=network.dtype)
+        pattern = nothing.expand(batch, known.n_heads, n, n)
+        value = nothing.expand(batch, known.n_heads, n, known.d_head)
+        if tap.edit_value is not None:
+            tap.edit_value(layer, value)
+        if tap.read_heads is not None:
+            tap.read_heads(layer, slice(known.n_heads), pattern)
+        if tap.read is not None:
+            tap.read(layer, pattern, value)
+
+
 def _cannot_change(network: Any) -> HeadlabError:
     return HeadlabError(
-        f"Models of type {network.config.model_type} can be read but not changed while they run: "
-        "choose another model for interventions."
+        f"Models of type {network.config.model_type} can be read but not changed while they run "
+        f"({anatomy(network).unchangeable}): choose another model for interventions."
     )
+
+
+def is_changeable(network: Any) -> bool:
+    """Whether attention can be changed while the network runs, not only read."""
+    return not anatomy(network).unchangeable
 
 
 def check_changeable(network: Any) -> None:
     """Raise HeadlabError for a network that can only be read."""
-    if network.config.model_type not in TAPPED:
+    if not is_changeable(network):
         raise _cannot_change(network)
 
 
@@ -278,12 +340,14 @@ def _read_afterwards(network: Any, tokens: torch.Tensor, tap: Tap) -> torch.Tens
     """A pass whose attention is shown when it is over; every layer's is held until then."""
     if tap.edit_output is not None or tap.read_mlp is not None:
         raise _cannot_change(network)
-    output = network.base_model(
+    output = body(network)(
         input_ids=tokens, use_cache=False, output_attentions=True, output_hidden_states=True
     )
     for layer, pattern in enumerate(output.attentions):
+        if not anatomy(network).layers[layer].attention:
+            continue
         residual = output.hidden_states[layer]
-        value = head_values(network, layer, residual)
+        value: Any = head_values(network, layer, residual) if has_weights(network) else None
         changes = [
             tap.edit_residual and tap.edit_residual(layer, residual),
             tap.edit_value and tap.edit_value(layer, value),

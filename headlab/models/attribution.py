@@ -7,14 +7,19 @@ import numpy as np
 import torch
 
 from headlab.errors import HeadlabError
+from headlab.models.anatomy import anatomy
 from headlab.models.attention import Tap, check_changeable, run
 from headlab.models.editing import Edit, chosen_logits, edit_outputs
+from headlab.models.norms import norm_facts, norm_scale
 from headlab.models.weights import (
     final_norm,
     final_norm_weight,
     head_weights,
+    norm_after,
     output_bias,
+    output_projection,
     unembedding,
+    width,
 )
 
 
@@ -46,7 +51,13 @@ def direct_parts(
     outputs: dict[int, torch.Tensor] = {}
     mlps: dict[int, torch.Tensor] = {}
     residuals: dict[int, torch.Tensor] = {}
-    n_layers = network.config.num_hidden_layers
+    last: list[torch.Tensor] = []
+    if reason := anatomy(network).adds:
+        raise HeadlabError(
+            f"The logits of this model are no sum of what its heads write ({reason}): choose "
+            "another model for direct logit attribution."
+        )
+    n_layers = anatomy(network).n_layers
 
     def keep_output(layer: int, output: torch.Tensor) -> torch.Tensor | None:
         replacement = edit_outputs(removed, constants, layer, output)
@@ -54,29 +65,32 @@ def direct_parts(
         return replacement
 
     def keep_residual(layer: int, residual: torch.Tensor) -> None:
-        if layer in (0, n_layers):
+        if layer == 0:
             residuals[layer] = _exact(residual[0])
+        if layer == n_layers:
+            last.append(residual[0])
 
     def keep_mlp(layer: int, output: torch.Tensor) -> None:
-        mlps[layer] = _exact(output.reshape(tokens.shape[1], -1))
+        added = anatomy(network).layers[layer].mlp_scale
+        mlps[layer] = added * _exact(output.reshape(tokens.shape[1], -1))
 
     tap = Tap(edit_output=keep_output, edit_residual=keep_residual, read_mlp=keep_mlp)
     hidden = run(network, tokens, tap)
-    logits = chosen_logits(network, hidden[0], [answer, wrong])
+    logits = chosen_logits(network, hidden[0], [answer, wrong], capped=False)
     pair = torch.tensor([answer, wrong], device=network.device)
     towards = _exact(unembedding(network, pair))
     towards = towards[:, 0] - towards[:, 1]
-    direction, scale = _through_norm(
-        norm, towards * _exact(final_norm_weight(network)), residuals[n_layers]
-    )
+    direction, scale = _through_norm(norm, towards * _exact(final_norm_weight(network)), last[0])
 
     heads, value_biases, output_biases = [], [], []
     for layer in range(n_layers):
         weights = head_weights(network, layer)
         written = _exact(weights.W_O) @ direction  # [head, d_head]
-        heads.append((outputs[layer] @ written[:, :, None])[..., 0] / scale)
-        value_biases.append((_exact(weights.b_V) * written).sum(-1)[:, None] / scale)
-        output_biases.append(_exact(output_bias(network, layer)) @ direction / scale)
+        after, constant = _through_norm_after(network, layer, outputs[layer])
+        heads.append((outputs[layer] @ written[:, :, None])[..., 0] / (scale * after))
+        value_biases.append((_exact(weights.b_V) * written).sum(-1)[:, None] / (scale * after))
+        bias = _exact(output_bias(network, layer)) @ direction / after + constant @ direction
+        output_biases.append(bias / scale)
     parts = {
         "heads": torch.stack(heads),
         "value_biases": torch.stack(value_biases),
@@ -98,11 +112,25 @@ def _through_norm(
     norm: Any, direction: torch.Tensor, residual: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """A direction after the final norm as one before it, and the scale [position] to divide by."""
-    eps = norm.eps if hasattr(norm, "eps") else norm.variance_epsilon
-    if isinstance(norm, torch.nn.LayerNorm):
+    if norm_facts(norm, residual.shape[-1], residual).centres:
         direction = direction - direction.mean()  # the norm takes the mean away
-        residual = residual - residual.mean(-1, keepdim=True)
-    return direction, (residual.square().mean(-1) + eps).sqrt()
+    return direction, norm_scale(norm, residual)
+
+
+def _through_norm_after(
+    network: Any, layer: int, outputs: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a norm between W_O and the stream divides by, [position], and adds, [d_model].
+
+    ``outputs`` [head, position, d_head]. One and nothing where there is no such norm.
+    """
+    norm = norm_after(network, layer)
+    if norm is None:
+        return outputs.new_ones(outputs.shape[1]), outputs.new_zeros(width(network))
+    flat = outputs.transpose(0, 1).flatten(1).to(network.device, network.dtype)
+    written = output_projection(network, layer)(flat)
+    facts = norm_facts(norm, written.shape[-1], written)
+    return norm_scale(norm, written), _exact(facts.bias) * anatomy(network).layers[layer].scale
 
 
 def _last_biases(
@@ -110,10 +138,10 @@ def _last_biases(
 ) -> torch.Tensor:
     """What the biases of the final norm and of the unembedding give, on every text alike."""
     total = towards.new_zeros(1)
-    if getattr(norm, "bias", None) is not None:
-        total = total + _exact(norm.bias) @ towards
+    facts = norm_facts(norm, width(network), network.get_output_embeddings().weight)
+    total = total + _exact(facts.bias) @ towards
     bias = network.get_output_embeddings().bias
     if bias is not None:
-        answer, wrong = _exact(bias[pair])
+        answer, wrong = _exact(bias[pair]) * anatomy(network).logit_scale
         total = total + answer - wrong
     return total

@@ -12,6 +12,9 @@ from typing import Any, Literal
 
 import torch
 
+from headlab.errors import HeadlabError
+from headlab.models import weights
+from headlab.models.anatomy import anatomy
 from headlab.models.attention import Tap, check_changeable, run
 
 What = Literal["head output", "pattern", "value", "residual"]
@@ -43,12 +46,14 @@ class Edit:
 class _Rows:
     """The edits of one pass by row; what they write is ``constants``, or taken from row 1.
 
-    Rows from ``n_texts`` on are versions of row 0 that join on the way.
+    Rows from ``n_texts`` on are versions of row 0 that join on the way, or have been there from the
+    start where a network allows no joining.
     """
 
     edits: Mapping[int, Edit]
     n_texts: int
     constants: Sequence[torch.Tensor] | None = None
+    joins: bool = True
 
     def tap(self, read_heads: Callable[..., None] | None = None) -> Tap:
         """A tap that makes these edits; ``read_heads`` as a tap has it."""
@@ -70,7 +75,10 @@ class _Rows:
         ]
         if not joining:
             return None
-        residual = torch.cat([residual, residual[:1].expand(len(joining), -1, -1)])
+        if self.joins:
+            residual = torch.cat([residual, residual[:1].expand(len(joining), -1, -1)])
+        else:
+            residual = residual.clone()
         for row in joining:
             if self.edits[row].what == "residual":
                 where = self.edits[row].positions
@@ -139,30 +147,44 @@ def versions(
     d_model]: the texts unchanged, then those versions.
     """
     check_changeable(network)
+    joins = anatomy(network).joins
+    if not anatomy(network).stream and any(edit.what == "residual" for edit in edits):
+        raise HeadlabError(
+            "The residual stream of this model is more than what one block hands to the next, so "
+            "it cannot be patched: choose heads' outputs or another model."
+        )
     order = sorted(range(len(edits)), key=lambda index: edits[index].first_layer)
     n_texts = len(tokens)
     step = max(1, ROWS // _row_bytes(network, tokens.shape[1]) - n_texts)
     for begin in range(0, len(order), step):
         part = order[begin : begin + step]
         by_row = {n_texts + place: edits[index] for place, index in enumerate(part)}
-        yield part, run(network, tokens, _Rows(by_row, n_texts, constants).tap(None))
+        rows = _Rows(by_row, n_texts, constants, joins)
+        texts = tokens if joins else torch.cat([tokens, tokens[:1].expand(len(part), -1)])
+        yield part, run(network, texts, rows.tap(None))
 
 
 def _row_bytes(network: Any, n: int) -> int:
     """About what a row of ``n`` tokens takes while it passes a block."""
-    config = network.config
-    width = config.hidden_size
-    per_token = 20 * width + 2 * config.num_attention_heads * n  # 12 of them in the MLP
+    config = network.config.get_text_config()
+    per_token = 20 * config.hidden_size + 2 * anatomy(network).n_heads * n  # 12 of them in the MLP
     return n * per_token * network.dtype.itemsize
 
 
 @torch.inference_mode()
 def head_outputs(network: Any, tokens: torch.Tensor) -> list[torch.Tensor]:
-    """Every head's output before W_O on tokens [1, position]: [head, position, d_head] by layer."""
-    kept: list[torch.Tensor] = []
+    """Every head's output before W_O on tokens [1, position]: [head, position, d_head] by layer.
+
+    Zeros in a layer without attention.
+    """
+    known = anatomy(network)
+    kept = [
+        torch.zeros(known.n_heads, tokens.shape[1], max(one.d_head, 1), device=tokens.device)
+        for one in known.layers
+    ]
 
     def keep(layer: int, output: torch.Tensor) -> None:
-        kept.append(output[0].clone())
+        kept[layer] = output[0].clone()
 
     check_changeable(network)
     run(network, tokens, Tap(edit_output=keep))
@@ -185,8 +207,8 @@ def mean_outputs(network: Any, texts: Sequence[torch.Tensor], first: int) -> lis
 
 def no_outputs(network: Any) -> list[torch.Tensor]:
     """Zeros in place of every head's output, [head, 1, 1] by layer."""
-    config = network.config
-    return [torch.zeros(config.num_attention_heads, 1, 1)] * config.num_hidden_layers
+    known = anatomy(network)
+    return [torch.zeros(known.n_heads, 1, 1)] * known.n_layers
 
 
 @torch.inference_mode()
@@ -198,11 +220,10 @@ def token_losses(network: Any, hidden: torch.Tensor, tokens: Sequence[int]) -> t
     n_rows, n, width = hidden.shape
     flat = hidden[:, :-1].reshape(-1, width)
     targets = torch.tensor(tokens[1:], device=hidden.device).repeat(n_rows)
-    unembed = network.get_output_embeddings()
-    step = max(1, LOGITS // (4 * unembed.weight.shape[0]))
+    step = max(1, LOGITS // (4 * network.get_output_embeddings().weight.shape[0]))
     parts = [
         torch.nn.functional.cross_entropy(
-            unembed(flat[begin : begin + step]).float(),
+            logits_of(network, flat[begin : begin + step]),
             targets[begin : begin + step],
             reduction="none",
         )
@@ -214,13 +235,13 @@ def token_losses(network: Any, hidden: torch.Tensor, tokens: Sequence[int]) -> t
 @torch.inference_mode()
 def logits_of(network: Any, hidden: torch.Tensor) -> torch.Tensor:
     """Logits [row, vocabulary], float32, of hidden states [row, d_model]."""
-    return network.get_output_embeddings()(hidden).float()
+    return weights.logits_of(network, hidden).float()
 
 
 @torch.inference_mode()
 def log_probabilities(network: Any, hidden: torch.Tensor, watched: Sequence[int]) -> torch.Tensor:
     """Log-probabilities [row, watched token], float32, of hidden states [row, d_model]."""
-    step = max(1, LOGITS // (4 * network.config.vocab_size))
+    step = max(1, LOGITS // (4 * network.get_output_embeddings().weight.shape[0]))
     columns = torch.tensor(watched, device=hidden.device)
     parts = [
         logits_of(network, hidden[begin : begin + step]).log_softmax(-1)[:, columns]
@@ -230,12 +251,12 @@ def log_probabilities(network: Any, hidden: torch.Tensor, watched: Sequence[int]
 
 
 @torch.inference_mode()
-def chosen_logits(network: Any, hidden: torch.Tensor, watched: Sequence[int]) -> torch.Tensor:
+def chosen_logits(
+    network: Any, hidden: torch.Tensor, watched: Sequence[int], capped: bool = True
+) -> torch.Tensor:
     """Logits [row, watched token] of hidden states [row, d_model], and no others.
 
-    In float64, which not every device has, so on the CPU.
+    ``capped`` as for ``weights.logits_of``. In float64, which not every device has, so on the CPU.
     """
-    unembed = network.get_output_embeddings()
     columns = torch.tensor(watched, device=hidden.device)
-    bias = None if unembed.bias is None else unembed.bias[columns]
-    return torch.nn.functional.linear(hidden, unembed.weight[columns], bias).cpu().double()
+    return weights.logits_of(network, hidden, columns, capped).cpu().double()

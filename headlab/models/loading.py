@@ -14,11 +14,13 @@ import torch
 from tokenizers import Tokenizer
 
 from headlab.errors import HeadlabError, unknown
-from headlab.models.attention import READ_AFTERWARDS, TAPPED, implementation
+from headlab.models.anatomy import anatomy
+from headlab.models.attention import is_changeable
 from headlab.models.catalogue import CATALOGUE, check_offered, is_public
-from headlab.models.hf import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from headlab.models.hf import CAUSAL_MODELS, AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from headlab.models.hub import find_model, is_hub_name, weight_files
 from headlab.models.memory import check_memory, free_memory, needed_memory
+from headlab.models.proof import examine, install
 from headlab.models.quiet import quiet_transformers
 
 MAX_SHOWN_LENGTH = 200  # characters of a name that an error repeats
@@ -60,7 +62,7 @@ class LoadedModel:
     @property
     def interventions(self) -> bool:
         """Whether attention can be changed while the model runs, not only read."""
-        return self.network.config.model_type in TAPPED
+        return is_changeable(self.network)
 
     @cached_property
     def content_hash(self) -> str:
@@ -128,10 +130,9 @@ class LoadedModel:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             config = copy.deepcopy(self.network.config)
-            network = AutoModelForCausalLM.from_config(
-                config, attn_implementation=implementation(config.model_type)
-            )
+            network = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
         network = network.to(self.device, self.network.dtype).eval()
+        install(network, anatomy(self.network))
         name = f"{self.name} (random weights, seed {seed})"
         return replace(self, network=network, name=name, folder=None)
 
@@ -196,16 +197,16 @@ def load_model(
     pickled = _is_pickled(folder)
     network = _network(name, folder, target, dtype, pickled)
     tokenizer = _tokenizer(folder, network)
-    config = network.config
+    found = examine(network)
     return LoadedModel(
         network=network,
         tokenizer=tokenizer,
         name=name if name in CATALOGUE or find_model(name) == folder else folder.resolve().name,
-        n_layers=config.num_hidden_layers,
-        n_heads=config.num_attention_heads,
+        n_layers=found.n_layers,
+        n_heads=found.n_heads,
         device=target,
         start_token=_start_token(tokenizer),
-        max_tokens=int(config.max_position_embeddings),
+        max_tokens=longest_input(network.config),
         folder=folder,
         notice=_PICKLED if pickled else "",
     )
@@ -288,7 +289,7 @@ def _network(name: str, folder: Path, device: torch.device, dtype: str, pickled:
                 folder,
                 config=config,
                 dtype=chosen,
-                attn_implementation=implementation(config.model_type),
+                attn_implementation="eager",
                 use_safetensors=not pickled,
                 weights_only=True,  # a pickle may hold numbers and nothing that runs
                 local_files_only=True,
@@ -322,10 +323,11 @@ def _network(name: str, folder: Path, device: torch.device, dtype: str, pickled:
 
 
 def check_architecture(model_type: str) -> None:
-    """Raise HeadlabError for an architecture whose attention headlab cannot read."""
-    if model_type not in (known := TAPPED + READ_AFTERWARDS):
+    """Raise HeadlabError for an architecture that transformers knows no language model of."""
+    if model_type not in CAUSAL_MODELS:
         raise HeadlabError(
-            f"Models of type {model_type} are not supported: use one of {', '.join(known)}."
+            f"Models of type {model_type} are no causal language models that transformers knows: "
+            "choose another model."
         )
 
 
@@ -378,6 +380,17 @@ def _tokenizer(folder: Path, network: Any) -> Any:
             f"the model {size:,}): use the tokenizer that the model was trained with."
         )
     return tokenizer
+
+
+NO_LIMIT = 2048  # tokens of a text where the architecture knows no longest one
+
+
+def longest_input(config: Any) -> int:
+    """The most tokens that a configuration allows."""
+    config = config.get_text_config()
+    names = ("max_position_embeddings", "max_seq_len", "n_positions", "seq_length")
+    limits = (getattr(config, name, None) for name in names)
+    return int(next((limit for limit in limits if limit), NO_LIMIT))
 
 
 def _start_token(tokenizer: Any) -> int | None:

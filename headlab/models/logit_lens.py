@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+from headlab.errors import HeadlabError
+from headlab.models.anatomy import anatomy
+from headlab.models.norms import norm_facts
 from headlab.models.weights import (
     embedding,
     final_norm,
@@ -16,6 +19,7 @@ from headlab.models.weights import (
     head_weights,
     norm_before,
     unembedding,
+    width,
 )
 
 NAMES_AMONG = 5  # a name is written if it is among so many first tokens of the vocabulary
@@ -29,12 +33,15 @@ def names_written(
     """Whether a head that reads a name writes that name, and whether it writes against it.
 
     ``residual`` [row, d_model] is the stream after block 0 at a name, ``names`` [row] its token.
-    The published procedure (`check_copy_circuit` of Wang et al. 2022): the norm of block 1, this
-    layer's W_V + b_V and W_O, the final norm, W_U. Returns booleans [row, head]: the name is among
+    The published procedure (`check_copy_circuit` of Wang et al. 2022): the norm of block 1 (where
+    that has no attention, of the next one that has), this layer's W_V + b_V and W_O, the final
+    norm, W_U. Returns booleans [row, head]: the name is among
     the ``top`` tokens of the vocabulary for the head's output, and for its negative.
     """
+    layers = anatomy(network).layers
     weights = head_weights(network, layer)
-    norm, last = norm_before(network, 1), final_norm(network)
+    next_block = next(index for index in range(1, len(layers)) if layers[index].attention)
+    norm, last = norm_before(network, next_block), final_norm(network)
     read = residual if norm is None else norm(residual)
     written = (read @ weights.W_V + weights.b_V[:, None]) @ weights.W_O  # [head, row, d_model]
     n_heads, n_rows, d_model = written.shape
@@ -114,6 +121,11 @@ def qk_factors(network: Any, layer: int, head: int) -> tuple[torch.Tensor, torch
     scaling are left out: it is how the tokens alone attract each other.
     """
     weights = head_weights(network, layer)
+    if not (weights.W_Q.numel() and weights.W_K.numel()):
+        raise HeadlabError(
+            "The queries and keys of this model are made in more than one step, so there is no "
+            "matrix of what looks for what: choose another model."
+        )
     E, reads = embedding(network), _reads(network, layer)
     return E @ (reads @ weights.W_Q[head]), (E @ (reads @ weights.W_K[head])).T
 
@@ -125,7 +137,7 @@ def eigenvalue_copying(network: Any, layers: int) -> torch.Tensor:
     The eigenvalues of ``ov_factors``' product that are not zero are those of the same factors
     multiplied the other way round, d_head x d_head. NaN for a head that writes nothing.
     """
-    size, d_model = unembedding_size(network), network.config.hidden_size
+    size, d_model = unembedding_size(network), width(network)
     inner = torch.zeros(d_model, d_model, dtype=torch.float64, device=network.device)
     of_U, of_E = inner.new_zeros(d_model), inner.new_zeros(d_model)
     for part in _slices(network):
@@ -135,6 +147,9 @@ def eigenvalue_copying(network: Any, layers: int) -> torch.Tensor:
     inner -= torch.outer(of_U, of_E) / size  # W_U centred over the vocabulary
     found = []
     for layer in range(layers):
+        if not anatomy(network).layers[layer].attention:
+            found.append(inner.new_full((anatomy(network).n_heads,), torch.nan))
+            continue
         weights = head_weights(network, layer)
         last = final_norm_weight(network).double()
         written = _centred(weights.W_O.double(), final_norm(network)) * last
@@ -147,10 +162,12 @@ def eigenvalue_copying(network: Any, layers: int) -> torch.Tensor:
 def _reads(network: Any, layer: int) -> torch.Tensor:
     """The norm in front of a layer's attention as a matrix, its scale left out: x @ this."""
     norm = norm_before(network, layer)
-    eye = torch.eye(network.config.hidden_size, device=network.device, dtype=network.dtype)
-    return eye if norm is None else _centred(eye, norm) * norm.weight
+    eye = torch.eye(width(network), device=network.device, dtype=network.dtype)
+    return eye if norm is None else _centred(eye, norm) * norm_facts(norm, len(eye), eye).gain
 
 
 def _centred(x: torch.Tensor, norm: Any | None) -> torch.Tensor:
     """Less its mean over the last axis, where the norm that reads it takes that away."""
-    return x - x.mean(-1, keepdim=True) if isinstance(norm, torch.nn.LayerNorm) else x
+    if norm is None or not norm_facts(norm, x.shape[-1], x).centres:
+        return x
+    return x - x.mean(-1, keepdim=True)

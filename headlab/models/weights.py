@@ -1,20 +1,26 @@
-"""Per-head weights, one adapter per architecture.
+"""Per-head weights, cut out where the proof at opening found them.
 
 Shapes follow x @ W: ``W_V`` [head, d_model, d_head], ``W_O`` [head, d_head, d_model].
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from headlab.errors import HeadlabError
+from headlab.models.anatomy import Layer, Projection, anatomy, body
+from headlab.models.norms import norm_facts
 
 
 @dataclass(frozen=True)
 class HeadWeights:
-    """The four matrices of every head of one layer, with the biases of query, key and value."""
+    """The four matrices of every head of one layer, with the biases of query, key and value.
+
+    Those of query and key are empty where a layer makes them in more than one step. Norms on
+    queries and keys, and between W_O and the residual stream, are folded in, their scale left out.
+    """
 
     W_Q: torch.Tensor  # [head, d_model, d_head]
     W_K: torch.Tensor  # [head, d_model, d_head]
@@ -25,164 +31,118 @@ class HeadWeights:
     b_V: torch.Tensor  # [head, d_head]
 
 
-@dataclass(frozen=True)
-class _Architecture:
-    """Where an architecture keeps its attention, and how it is cut into heads.
-
-    ``block`` names the module of layer ``{layer}``; inside it are ``attention``, ``reads``, the
-    norm in front of it, ``output``, its output projection, and ``mlp``, whose output is added to
-    the residual stream. ``final_norm`` is the last norm before the unembedding.
-    """
-
-    block: str
-    attention: str
-    reads: str
-    output: str
-    mlp: str
-    final_norm: str
-    split: Callable[[Any, Any], HeadWeights]
-
-
-def _gpt2(attention: Any, config: Any) -> HeadWeights:
-    """One Conv1D, [d_model, 3 * d_model]: all queries, all keys, all values."""
-    n_heads, d_head = attention.num_heads, attention.head_dim
-    weight = attention.c_attn.weight
-    d_model = weight.shape[0]
-    W_Q, W_K, W_V = weight.view(d_model, 3, n_heads, d_head).permute(1, 2, 0, 3)
-    b_Q, b_K, b_V = attention.c_attn.bias.view(3, n_heads, d_head)
-    W_O = attention.c_proj.weight.view(n_heads, d_head, d_model)
-    return HeadWeights(W_Q, W_K, W_V, W_O, b_Q, b_K, b_V)
-
-
-def _gpt_neox(attention: Any, config: Any) -> HeadWeights:
-    """One Linear, [3 * d_model, d_model]: query, key and value of the first head, and so on."""
-    n_heads, joint = config.num_attention_heads, attention.query_key_value
-    d_model = joint.weight.shape[1]
-    weight = joint.weight.view(n_heads, 3, -1, d_model)  # [head, 3, d_head, d_model]
-    W_Q, W_K, W_V = weight.permute(1, 0, 3, 2)
-    b_Q, b_K, b_V = _bias(joint).view(n_heads, 3, -1).transpose(0, 1)
-    W_O = attention.dense.weight.T.view(n_heads, -1, d_model)
-    return HeadWeights(W_Q, W_K, W_V, W_O, b_Q, b_K, b_V)
-
-
-def _separate(attention: Any, config: Any) -> HeadWeights:
-    """A Linear each for query, key and value; heads of one group share a key and a value."""
-    n_heads = config.num_attention_heads
-    d_head = attention.q_proj.weight.shape[0] // n_heads
-
-    def heads(linear: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        weight = linear.weight.view(-1, d_head, linear.weight.shape[1]).transpose(1, 2)
-        group = n_heads // len(weight)
-        bias = _bias(linear).view(-1, d_head)
-        return weight.repeat_interleave(group, dim=0), bias.repeat_interleave(group, dim=0)
-
-    (W_Q, b_Q), (W_K, b_K), (W_V, b_V) = map(
-        heads, (attention.q_proj, attention.k_proj, attention.v_proj)
-    )
-    output = attention.o_proj if hasattr(attention, "o_proj") else attention.out_proj
-    W_O = output.weight.T.view(n_heads, d_head, -1)
-    return HeadWeights(W_Q, W_K, W_V, W_O, b_Q, b_K, b_V)
-
-
-def _bias(linear: Any) -> torch.Tensor:
-    """The bias of a linear layer, zeros where it has none."""
-    weight = linear.weight
-    return weight.new_zeros(weight.shape[0]) if linear.bias is None else linear.bias
-
-
-_LLAMA = _Architecture(
-    block="model.layers.{layer}",
-    attention="self_attn",
-    reads="input_layernorm",
-    output="self_attn.o_proj",
-    mlp="mlp",
-    final_norm="model.norm",
-    split=_separate,
-)
-_GPT2 = _Architecture(
-    block="transformer.h.{layer}",
-    attention="attn",
-    reads="ln_1",
-    output="attn.c_proj",
-    mlp="mlp",
-    final_norm="transformer.ln_f",
-    split=_gpt2,
-)
-_ARCHITECTURES: dict[str, _Architecture] = {
-    "gpt2": _GPT2,
-    "gpt_neo": replace(
-        _GPT2, attention="attn.attention", output="attn.attention.out_proj", split=_separate
-    ),
-    "gpt_neox": _Architecture(
-        block="gpt_neox.layers.{layer}",
-        attention="attention",
-        reads="input_layernorm",
-        output="attention.dense",
-        mlp="mlp",
-        final_norm="gpt_neox.final_layer_norm",
-        split=_gpt_neox,
-    ),
-    "opt": _Architecture(
-        block="model.decoder.layers.{layer}",
-        attention="self_attn",
-        reads="self_attn_layer_norm",
-        output="self_attn.out_proj",
-        mlp="fc2",
-        final_norm="model.decoder.final_layer_norm",
-        split=_separate,
-    ),
-    "qwen2": _LLAMA,
-    "llama": _LLAMA,
-    "mistral": _LLAMA,
-}
-
-
 def has_weights(network: Any) -> bool:
-    """Whether headlab knows where this architecture keeps its per-head weights."""
-    return network.config.model_type in _ARCHITECTURES
+    """Whether the heads' outputs could be rebuilt from the network's weights."""
+    return not anatomy(network).weights
 
 
-def _architecture(network: Any) -> _Architecture:
-    model_type = network.config.model_type
-    if model_type not in _ARCHITECTURES:
+def check_weights(network: Any) -> None:
+    """Raise HeadlabError where measures of what a head writes cannot be taken."""
+    if not has_weights(network):
         raise HeadlabError(
-            f"headlab does not know where a {model_type} model keeps its per-head weights: "
-            f"measures of what a head writes need one of {', '.join(_ARCHITECTURES)}."
+            f"What the heads of a {network.config.model_type} model write cannot be told from its "
+            f"weights ({anatomy(network).weights}): choose another model for that."
         )
-    return _ARCHITECTURES[model_type]
+
+
+def _layer(network: Any, layer: int) -> Layer:
+    check_weights(network)
+    found = anatomy(network).layers[layer]
+    if not found.attention:
+        raise HeadlabError(f"Layer {layer} of this model has no attention: choose another layer.")
+    return found
 
 
 def head_weights(network: Any, layer: int) -> HeadWeights:
-    """The per-head weights of one layer; an error for an architecture without an adapter."""
-    architecture = _architecture(network)
-    attention = _part(network, layer, architecture.attention)
-    return architecture.split(attention, network.config)
+    """The per-head weights of one layer; an error where they are not known."""
+    known = _layer(network, layer)
+    n_heads, none = anatomy(network).n_heads, torch.empty(0)
+    assert known.value is not None
+    W_V, b_V = _heads(network, known.value, n_heads)
+    W_Q, b_Q = _heads(network, known.query, n_heads) if known.query else (none, none)
+    W_K, b_K = _heads(network, known.key, n_heads) if known.key else (none, none)
+    output = network.get_submodule(known.output)
+    W_O = _by_input(output).view(n_heads, known.value.d_head, -1)
+    return HeadWeights(W_Q, W_K, W_V, _written(network, known, W_O), b_Q, b_K, b_V)
 
 
-def _part(network: Any, layer: int, name: str) -> Any:
-    """A module inside the block of ``layer``."""
-    name = f"{_architecture(network).block.format(layer=layer)}.{name}".rstrip(".")
-    return network.get_submodule(name)
+def _written(network: Any, known: Layer, W_O: torch.Tensor) -> torch.Tensor:
+    """W_O, times what stands between it and the residual stream; a norm's scale is left out."""
+    if known.scale != 1.0:
+        W_O = W_O * known.scale
+    if not known.writes:
+        return W_O
+    facts = norm_facts(network.get_submodule(known.writes), W_O.shape[-1], W_O)
+    return (W_O - W_O.mean(-1, keepdim=True) if facts.centres else W_O) * facts.gain
 
 
-def layer_modules(network: Any) -> list[tuple[Any, Any]]:
-    """The block of every layer, and the module inside it whose output is the MLP's."""
-    architecture = _architecture(network)
-    layers = range(network.config.num_hidden_layers)
-    return [(block(network, layer), _part(network, layer, architecture.mlp)) for layer in layers]
+def _by_input(linear: Any) -> torch.Tensor:
+    """The weight of a linear layer as x @ W, [input, output]."""
+    return linear.weight if type(linear).__name__ == "Conv1D" else linear.weight.T
+
+
+def _heads(network: Any, p: Projection, n_heads: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The columns that are heads', [head, d_model, d_head] and [head, d_head]; a view if it can be.
+
+    Heads of one group share a key and a value, which are repeated for them. The gain of a norm
+    behind the projection is folded in, its scale left out.
+    """
+    linear = network.get_submodule(p.module)
+    weight = _by_input(linear)
+    bias = weight.new_zeros(weight.shape[1]) if linear.bias is None else linear.bias
+    columns = slice(p.offset, p.offset + p.per * p.d_head)
+    weight = weight.unflatten(1, (p.heads // p.per, -1))[:, :, columns]
+    weight = weight.unflatten(2, (p.per, p.d_head)).permute(1, 2, 0, 3).flatten(0, 1)
+    bias = bias.unflatten(0, (p.heads // p.per, -1))[:, columns].reshape(p.heads, p.d_head)
+    if p.norm:
+        gain = _gain_by_head(network.get_submodule(p.norm), p, bias)
+        weight, bias = weight * gain[:, None], bias * gain
+    group = n_heads // p.heads
+    if group > 1:
+        weight, bias = (x.repeat_interleave(group, dim=0) for x in (weight, bias))
+    return weight, bias
+
+
+def _gain_by_head(norm: Any, p: Projection, like: torch.Tensor) -> torch.Tensor:
+    """The gain of a norm over a head, or over all heads together, [head, d_head]."""
+    for width in (p.d_head, p.heads * p.d_head):
+        try:
+            gain = norm_facts(norm, width, like).gain
+        except (RuntimeError, ValueError, IndexError):
+            continue
+        return gain.view(-1, p.d_head).expand(p.heads, p.d_head)
+    return torch.ones_like(like)
+
+
+def _part(network: Any, name: str) -> Any | None:
+    """The module of that name, or None where there is none."""
+    return network.get_submodule(name) if name else None
+
+
+def layer_modules(network: Any) -> list[tuple[Any, Any | None]]:
+    """The block of every layer, and the module inside it whose output is the MLP's, if known."""
+    layers = anatomy(network).layers
+    return [(network.get_submodule(one.block), _part(network, one.mlp)) for one in layers]
 
 
 def output_bias(network: Any, layer: int) -> torch.Tensor:
-    """The bias of the output projection W_O, [d_model]; zeros where there is none."""
-    projection = _part(network, layer, _architecture(network).output)
+    """What the bias of W_O adds to the residual stream, [d_model]; zeros where there is none."""
+    known = _layer(network, layer)
+    projection = network.get_submodule(known.output)
     if projection.bias is None:
-        return torch.zeros(network.config.hidden_size, device=network.device, dtype=network.dtype)
-    return projection.bias
+        weight = _by_input(projection)
+        return weight.new_zeros(weight.shape[1])
+    return _written(network, known, projection.bias)
+
+
+def output_projection(network: Any, layer: int) -> Any:
+    """The module that is W_O."""
+    return network.get_submodule(_layer(network, layer).output)
 
 
 def value_biases(network: Any) -> list[torch.Tensor]:
     """The bias of every head's values, [head, 1, d_head] by layer."""
-    layers = range(network.config.num_hidden_layers)
+    layers = range(anatomy(network).n_layers)
     return [head_weights(network, layer).b_V[:, None] for layer in layers]
 
 
@@ -198,33 +158,37 @@ def head_values(network: Any, layer: int, residual: torch.Tensor) -> torch.Tenso
     return residual[:, None] @ weights.W_V + weights.b_V[:, None]
 
 
-def block(network: Any, layer: int) -> Any:
-    """The module of one layer: attention and MLP."""
-    return _part(network, layer, "")
-
-
 def norm_before(network: Any, layer: int) -> Any | None:
-    """The norm in front of a layer's attention; None in models that normalise afterwards.
+    """The norm in front of a layer's attention; None in models that normalise afterwards."""
+    return _part(network, _layer(network, layer).reads)
 
-    Among those offered that is opt-350m alone.
-    """
-    if not getattr(network.config, "do_layer_norm_before", True):
-        return None
-    return _part(network, layer, _architecture(network).reads)
+
+def norm_after(network: Any, layer: int) -> Any | None:
+    """The norm between a layer's attention and the residual stream; None in most models."""
+    return _part(network, _layer(network, layer).writes)
 
 
 def final_norm(network: Any) -> Any | None:
     """The norm before the unembedding; None in models that normalise after each block."""
-    parent, _, name = _architecture(network).final_norm.rpartition(".")
-    return getattr(network.get_submodule(parent), name)
+    return _part(network, anatomy(network).final_norm)
+
+
+def width(network: Any) -> int:
+    """d_model, the length of a vector of the residual stream."""
+    check_weights(network)
+    output = next(one.output for one in anatomy(network).layers if one.output)
+    return int(_by_input(network.get_submodule(output)).shape[1])
 
 
 def final_norm_weight(network: Any) -> torch.Tensor:
-    """The weight of the norm before the unembedding, [d_model]; ones where there is none."""
-    weight = getattr(final_norm(network), "weight", None)
-    if weight is None:
-        return torch.ones(network.config.hidden_size, device=network.device, dtype=network.dtype)
-    return weight
+    """The gain of the norm before the unembedding, [d_model]; ones where there is none."""
+    like = torch.empty(0, device=network.device, dtype=network.dtype)
+    norm = final_norm(network)
+    return (
+        like.new_ones(width(network))
+        if norm is None
+        else norm_facts(norm, width(network), like).gain
+    )
 
 
 def embedding(network: Any, tokens: torch.Tensor | slice = slice(None)) -> torch.Tensor:
@@ -233,7 +197,7 @@ def embedding(network: Any, tokens: torch.Tensor | slice = slice(None)) -> torch
     A projection between the embedding and the first layer (opt-350m) is part of it.
     """
     weight = network.get_input_embeddings().weight[tokens]
-    decoder = getattr(network.base_model, "decoder", None)
+    decoder = getattr(body(network), "decoder", None)
     project_in = getattr(decoder, "project_in", None)
     return weight if project_in is None else weight @ project_in.weight.T
 
@@ -245,15 +209,37 @@ def unembedding(network: Any, tokens: torch.Tensor | slice | None = None) -> tor
     """
     weight = network.get_output_embeddings().weight
     weight = weight if tokens is None else weight[tokens]
-    decoder = getattr(network.base_model, "decoder", None)
+    if (scale := anatomy(network).logit_scale) != 1.0:
+        weight = weight * scale
+    decoder = getattr(body(network), "decoder", None)
     project_out = getattr(decoder, "project_out", None)
     return weight.T if project_out is None else project_out.weight.T @ weight.T
 
 
 @torch.inference_mode()
+def logits_of(
+    network: Any, hidden: torch.Tensor, tokens: torch.Tensor | None = None, capped: bool = True
+) -> torch.Tensor:
+    """Logits [..., vocabulary] of last hidden states [..., d_model], or of some ``tokens`` alone.
+
+    Some models scale what the unembedding gives, or bend it with a soft cap, which can be left out.
+    """
+    unembed, known = network.get_output_embeddings(), anatomy(network)
+    if tokens is None:
+        logits = unembed(hidden)
+    else:
+        bias = None if unembed.bias is None else unembed.bias[tokens]
+        logits = torch.nn.functional.linear(hidden, unembed.weight[tokens], bias)
+    if known.logit_scale != 1.0:
+        logits = logits * known.logit_scale
+    bent = capped and known.softcap
+    return torch.tanh(logits / known.softcap) * known.softcap if bent else logits
+
+
+@torch.inference_mode()
 def last_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:
     """Logits [batch, vocabulary] after the last of ``hidden`` [batch, position, d_model]."""
-    return network.get_output_embeddings()(hidden[:, -1])
+    return logits_of(network, hidden[:, -1])
 
 
 @torch.inference_mode()

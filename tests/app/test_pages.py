@@ -98,9 +98,9 @@ def test_the_passport_shows_what_was_measured():
 )
 def test_bad_text_gets_a_sentence_and_stays(text, words):
     test = opened("pages/Layers.py", text="own")
-    test.text_area(key="own_text").set_value(text).run()
+    test.text_area(key="typed text").set_value(text).run()
     assert words in sentences(test) and not test.exception
-    assert test.text_area(key="own_text").value == text
+    assert test.text_area(key="typed text").value == text
 
 
 @pytest.mark.parametrize(
@@ -108,17 +108,17 @@ def test_bad_text_gets_a_sentence_and_stays(text, words):
 )
 def test_unusual_text_is_read(text):
     test = opened("pages/Layers.py", text="own")
-    test.text_area(key="own_text").set_value(text).run()
+    test.text_area(key="typed text").set_value(text).run()
     assert not test.error and not test.exception
 
 
 def test_own_text_is_kept_between_pages_and_out_of_the_address():
     test = opened("pages/Layers.py", text="own")
-    test.text_area(key="own_text").set_value("my own little sentence").run()
+    test.text_area(key="typed text").set_value("my own little sentence").run()
     assert test.query_params["text"] == "own"
     test.switch_page("pages/Rankings.py").run()
     test.switch_page("pages/Layers.py").run()
-    assert test.text_area(key="own_text").value == "my own little sentence"
+    assert test.text_area(key="typed text").value == "my own little sentence"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from playwright.sync_api import expect
+from plotly.colors import sample_colorscale
 
 from headlab import load_model, read_text
 from headlab.exercises.guided import guided_texts
@@ -22,6 +23,7 @@ def reading():
 
 
 def open_layers(page, app, query=""):
+    query = query if "layer=" in query else f"&layer=0{query}"
     page.goto(f"{app}/Layers?text={NAME}{query}")
     page.locator(".heads .head").nth(11).wait_for()
 
@@ -66,7 +68,7 @@ def test_sliding_a_layer_asks_nothing_of_the_server_before_it_paints(page, app, 
 def test_hover_shows_the_engine_s_value(page, app, reading):
     open_layers(page, app, "&layer=3")
     n = len(reading.tokens)
-    canvas = page.locator(".heads .head canvas").nth(5)
+    canvas = page.locator(".heads .head canvas.now").nth(5)
     box = canvas.bounding_box()
     query, key = n - 1, 2
     canvas.hover(
@@ -99,12 +101,12 @@ def test_keyboard_moves_locks_changes_layer_and_releases(page, app):
     page.get_by_role("heading", name=re.compile("L1.H2: ")).wait_for()
     page.locator(".heads .head").nth(2).focus()
     page.keyboard.press("Escape")
-    page.locator(".detail").wait_for(state="hidden")
+    expect(page.locator('.head[aria-pressed="true"]')).to_have_count(0)
 
 
 def test_query_and_key_are_not_swapped(page, serve):
     page.goto(serve(Path(__file__).with_name("axes_app.py")))
-    canvas = page.locator(".heads .head canvas").first
+    canvas = page.locator(".heads .head canvas.now").first
     canvas.wait_for()
     pixels = canvas.evaluate(
         "c => btoa(String.fromCharCode(...c.getContext('2d').getImageData(0, 0, 5, 5).data))"
@@ -154,7 +156,7 @@ def test_the_lens_shows_what_is_left_and_how_much(page, app, reading):
     means = left[:, 1:].mean(-1)
     shown = [int(text.removesuffix(" % left")) for text in captions(page, "hint")]
     assert shown == pytest.approx(100 * means, abs=0.56)
-    canvas = page.locator(".heads .head canvas").nth(7)
+    canvas = page.locator(".heads .head canvas.now").nth(7)
     opacity = float(canvas.evaluate("c => getComputedStyle(c).opacity"))
     assert opacity == pytest.approx(0.15 + 0.85 * means[7], abs=0.01)
     box, n = canvas.bounding_box(), len(reading.tokens)
@@ -197,7 +199,7 @@ def test_a_long_text_is_pooled_and_fetches_layers_as_the_learner_gets_there(page
     page.locator(".heads .head").nth(11).wait_for()
     expect(page.locator(".help")).to_contain_text("2 × 2 tokens")
     painted = "c => c.getContext('2d').getImageData(0, c.height - 1, 1, 1).data[3] === 255"
-    canvas = page.locator(".heads .head canvas").first
+    canvas = page.locator(".heads .head canvas.now").first
     for layer in (9, 10, 2):
         page.locator("#layer").fill(str(layer))
         page.wait_for_url(re.compile(f"layer={layer}"))
@@ -205,3 +207,83 @@ def test_a_long_text_is_pooled_and_fetches_layers_as_the_learner_gets_there(page
         page.wait_for_function(painted, arg=canvas.element_handle())
     reading = read_text(load_model("mini"), text, layers=[2])
     assert captions(page, "hint") == [str(reading.hint(2, head)) for head in range(12)]
+
+
+def test_two_words_find_heads_and_one_click_opens_one(page, app, reading):
+    open_layers(page, app)
+    chips = page.locator(".strip .chip")
+    chips.nth(12).click()  # lets go of the words the text opens with
+    chips.nth(3).click()
+    found = page.locator(".found button")
+    expect(page.locator(".found .lead")).to_contain_text("the → sat:")
+    best = int(reading.patterns[:, :, 12, 3].argmax())
+    layer, head = divmod(best, 12)
+    expect(found.first).to_contain_text(f"L{layer}.H{head} ")
+    found.first.click()
+    page.wait_for_url(re.compile(f"layer={layer}&head={head}"))
+    expect(page.locator(".detail .title")).to_have_text(f"L{layer}.H{head}")
+
+
+def test_a_changed_word_shows_which_cards_change_most(page, app, reading):
+    open_layers(page, app, "&layer=3")
+    page.locator(".strip .chip").nth(9).click()
+    page.locator("#word").fill("dog")
+    page.locator("#word").press("Enter")
+    expect(page.locator(".strip .chip").nth(9)).to_have_text("·dog")
+    expect(page.locator(".found .lead")).to_have_text("Changed most:")
+    other = read_text(load_model("mini"), "The cat sat on the mat. The dog sat on the")
+    rows, columns = np.tril_indices(len(other.tokens))
+    moved = np.abs(other.patterns - reading.patterns)[:, :, rows, columns].mean(-1)
+    expected = {f"L3.H{head} changed" for head in np.argsort(-moved[3])[:3]}
+    assert set(page.locator(".head.changed .id").all_text_contents()) == expected
+    first = page.locator(".found button").first.text_content()
+    assert first == f"L{moved.argmax() // 12}.H{moved.argmax() % 12}"
+
+
+def test_it_plays_to_the_last_layer_and_words_answer_meanwhile(page, app, reading):
+    open_layers(page, app, "&layer=9")
+    page.get_by_role("button", name="Play").click()
+    page.locator(".strip .chip").nth(9).hover()
+    expect(page.locator(".heads .id").first).to_have_text("L10.H0")
+    assert all(text.startswith("→ ") for text in captions(page, "hint"))
+    expect(page.locator(".heads .id").first).to_have_text("L11.H0")
+    page.wait_for_url(re.compile("layer=11"))
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    page.emulate_media(reduced_motion="reduce")
+    page.get_by_role("button", name="Play").click()  # from the beginning, a layer at a time
+    expect(page.locator(".heads .id").first).to_have_text("L1.H0")
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_url(re.compile("layer=1(&|$)"))
+
+
+def test_the_read_out_follows_the_slider_and_moves_nothing(page, app):
+    open_layers(page, app, "&layer=3")
+    slider = page.locator("#layer")
+    before = slider.bounding_box()
+    page.locator(".heads .head canvas.now").nth(5).hover(position={"x": 4, "y": 60})
+    assert readout(page).startswith("L3.H5")
+    slider.evaluate("s => { s.value = 6; s.dispatchEvent(new Event('input')) }")
+    assert readout(page).startswith("L6.H5") and slider.bounding_box() == before
+
+
+def luminance(colour):
+    parts = [int(value) / 255 for value in re.findall(r"\d+", colour)[:3]]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_attention_of_nothing_differs_from_what_cannot_be_looked_at(page, app, scheme):
+    page.emulate_media(color_scheme=scheme)
+    open_layers(page, app)
+    ground = page.locator(".large").evaluate("c => getComputedStyle(c).columnRuleColor")
+    black, white = "rgb(12, 21, 30)", "rgb(255, 255, 255)"
+    assert contrast("rgb(0, 34, 78)", ground) >= 3  # attention 0, the first colour of the map
+    for share in np.linspace(0, 1, 9):  # frames of two colours show on every colour of the map
+        colour = sample_colorscale("Cividis", [share])[0]
+        assert max(contrast(colour, black), contrast(colour, white)) >= 3

@@ -48,6 +48,39 @@ def test_the_question_and_its_lock_are_on_the_first_screen(screen, app):
     assert fits(page, width)
 
 
+def test_layers_shows_everything_at_once(screen, app):
+    page, width, height = screen
+    page.goto(f"{app}/Layers?text=trophy")
+    page.locator(".heads .head").nth(11).wait_for()
+    settle(page)
+    cards = page.locator(".heads .head")
+    assert cards.count() == 12 and bottom(page, cards.last) <= height
+    for part in (".strip", "#layer", ".play"):
+        assert bottom(page, page.locator(part)) <= height
+    boxes = [card.bounding_box() for card in cards.all()]
+    for index, one in enumerate(boxes):
+        for other in boxes[index + 1 :]:
+            beside = one["x"] + one["width"] <= other["x"] or one["y"] + one["height"] <= other["y"]
+            assert beside or other["x"] + other["width"] <= one["x"]
+    if width > 500:  # beside the cards; on a phone a sheet that a press opens
+        assert bottom(page, page.locator(".detail")) <= height
+        assert boxes[0]["y"] < 200
+    assert fits(page, width)
+
+
+def test_layers_fits_a_low_window_with_its_slider(page, app):
+    page.set_viewport_size({"width": 1366, "height": 650})
+    page.goto(f"{app}/Layers?text=trophy")
+    page.locator(".heads .head").nth(11).wait_for()
+    settle(page)
+    assert bottom(page, page.locator(".heads .head").last) <= 650
+    assert bottom(page, page.locator(".detail")) <= 650 and page.locator("#layer").is_visible()
+    for narrow in (683, 390, 320):
+        page.set_viewport_size({"width": narrow, "height": 768})
+        settle(page)
+        assert fits(page, narrow)
+
+
 def test_your_text_shows_its_text_and_the_first_verdicts(screen, app):
     page, width, height = screen
     page.goto(f"{app}/Your_text?own=The+cat+sat+on+the+mat.+The+cat+slept.")

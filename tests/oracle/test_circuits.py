@@ -1,5 +1,7 @@
 """What heads write: against dense matrices, the network's own modules, and the published steps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from headlab.behaviours import get_behaviour
 from headlab.heads import Head
 from headlab.measuring import probes
 from headlab.measuring.scoring import Batch
+from headlab.models.anatomy import anatomy, remember
 from headlab.models.attention import Tap, run
 from headlab.models.circuits import (
     eigenvalue_copying,
@@ -320,6 +323,6 @@ def test_a_position_outside_the_text_gets_a_sentence():
 
 def test_weights_that_cannot_be_read_get_a_sentence():
     model = tiny_model()
-    model.network.config.model_type = "abacus"
+    remember(model.network, replace(anatomy(model.network), weights="a gate"))
     with pytest.raises(HeadlabError, match="cannot yet read the weights"):
         eigenvalue_copying(model)

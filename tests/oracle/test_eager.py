@@ -8,7 +8,7 @@ import torch
 
 from headlab.errors import HeadlabError
 from headlab.models import kernels
-from headlab.models.attention import NAME, Tap, _attend, listening, run
+from headlab.models.attention import NAME, Tap, listening, run
 from headlab.models.weights import last_logits
 from tests.models import configurations, gpt2_config, random_network, tiny_model
 
@@ -228,12 +228,6 @@ def test_values_are_those_of_the_models_weights():
         torch.testing.assert_close(values[1][:, head], expected, atol=1e-5, rtol=1e-4)
 
 
-def test_attention_that_cannot_be_shown_faithfully_is_refused():
-    tensor = torch.zeros(1, 1, 2, 4)
-    with pytest.raises(HeadlabError, match="softcap"):
-        _attend(torch.nn.Identity(), tensor, tensor, tensor, None, softcap=30.0)
-
-
 def test_a_network_that_is_read_after_the_pass_refuses_to_be_changed():
     network, tokens = random_network(configurations()["gpt_neo"]), some_tokens()
     seen, _ = patterns_seen(network, tokens, last_layer=1)
@@ -256,6 +250,10 @@ def test_the_listener_hears_a_pass_started_by_hand():
 
 
 def test_a_network_with_another_attention_is_refused_instead_of_read_as_empty():
-    network = random_network(gpt2_config(), "eager")
+    tokens, tap = torch.tensor([[1, 2, 3]]), Tap(read=lambda *_: None)
+    with pytest.raises(HeadlabError, match="was not opened by headlab"):
+        run(random_network(gpt2_config(), "eager"), tokens, tap)
+    network = random_network(gpt2_config())
+    network.set_attn_implementation("eager")
     with pytest.raises(HeadlabError, match="does not use headlab's attention"):
-        run(network, torch.tensor([[1, 2, 3]]), Tap(read=lambda *_: None))
+        run(network, tokens, tap)

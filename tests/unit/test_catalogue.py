@@ -8,7 +8,7 @@ from transformers import AutoConfig, GPT2Config, GPTNeoXConfig, OPTConfig, Qwen2
 
 from headlab import load_model
 from headlab.models.catalogue import CATALOGUE, PUBLIC_LIMIT, offered
-from headlab.models.loading import TAPPED
+from headlab.models.hf import CAUSAL_MODELS
 from headlab.models.memory import needed_memory
 
 
@@ -77,7 +77,7 @@ def test_an_entry_follows_from_its_configuration(name):
     assert entry.memory == needed_memory(config, torch.float32) == 4 * entry.parameters
     assert (entry.layers, entry.heads) == (config.num_hidden_layers, config.num_attention_heads)
     assert entry.download == stored * entry.parameters + mask * entry.layers
-    assert config.model_type in TAPPED
+    assert config.model_type in CAUSAL_MODELS
 
 
 def test_mini_is_what_its_entry_says():

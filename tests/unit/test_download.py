@@ -392,7 +392,7 @@ def test_a_repository_without_a_model(server, missing):
 
 @pytest.mark.parametrize(
     ("config", "words"),
-    [('{"model_type": "bert"}', "type bert are not supported"), ("[]", "names no architecture")],
+    [('{"model_type": "vit"}', "type vit are no causal"), ("[]", "names no architecture")],
 )
 def test_weights_of_an_architecture_that_cannot_be_read_are_not_fetched(server, config, words):
     server.files["config.json"] = config.encode()

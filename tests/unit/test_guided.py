@@ -6,7 +6,9 @@ import pytest
 
 from headlab import HeadlabError, load_model, read_text
 from headlab.exercises.guided import guided_pairs, guided_problems, guided_texts
-from headlab.models.tokens import encode
+from headlab.measuring.pictures import draw_pictures, looking_most
+from headlab.measuring.reading import find_pair
+from headlab.models.tokens import encode, tokenise
 
 GOOD = 'order = 1\ntitle = "T"\ntext = "one two"\nlook = "here"\n'
 
@@ -87,3 +89,24 @@ def test_a_bad_pair_is_listed(tmp_path):
     assert problems["mine"].startswith("mine.toml, line 1: 'clean' is missing: it must be a text")
     for key in ("corrupt", "answer", "wrong", "look"):
         assert f"'{key}' is missing" in problems["mine"]
+
+
+@pytest.mark.parametrize("guided", guided_texts().values(), ids=lambda text: text.name)
+def test_the_words_a_text_opens_with_stand_in_it_and_a_head_looks_there(guided):
+    model = load_model("mini")
+    query, key = find_pair(model, guided.text, guided.pair, model.start_token)
+    _, texts = tokenise(model, guided.text, model.start_token)
+    assert guided.pair[0].endswith(texts[query].strip())
+    assert guided.pair[1].startswith(texts[key].strip()) and key < query
+    pictures = draw_pictures(model, guided.text)
+    (best, value), *others = looking_most(pictures, query, key, 5)
+    cell = query * (query + 1) // 2 + key
+    assert value == pictures.cells[*best, cell] / 255 == pictures.cells[..., cell].max() / 255
+    assert all(value >= other for _, other in others)
+
+
+def test_a_pair_of_words_that_do_not_stand_in_the_text_is_said(tmp_path):
+    (tmp_path / "a.toml").write_text(
+        'order = 1\ntitle = "T"\ntext = "one two"\nlook = "l"\npair = ["two", "three"]\n'
+    )
+    assert "does not hold the word 'three'" in guided_problems(tmp_path)["a"]

@@ -21,7 +21,6 @@ from headlab import (
 from headlab.interventions import WHATS, SelfRepair
 from headlab.measuring import probes
 from headlab.models import editing
-from headlab.models.attention import TAPPED
 from headlab.models.editing import Edit
 from headlab.models.weights import head_weights
 from tests.models import configurations, random_network, tiny_model
@@ -30,7 +29,7 @@ from tests.oracle.test_weights import OUTPUTS, attention_modules
 CAT = "The cat sat on the mat. The cat sat on the"
 CLEAN, CORRUPT = "so Mary met John and said to", "so John met Mary and said to"
 LONG = "There was once a cat that could not sleep because of the mice in the old kitchen."
-KINDS = [kind for kind in configurations() if kind.split(",")[0] in TAPPED]
+KINDS = [kind for kind in configurations() if kind != "gpt_neo"]
 SUMMED = [kind for kind in KINDS if kind != "opt, projected"]
 GROUPED = [kind for kind in KINDS if kind.startswith(("llama", "qwen2", "mistral"))]
 

@@ -121,8 +121,8 @@ def test_a_configuration_that_describes_no_model(folder, text):
 
 
 def test_an_architecture_that_is_not_tested(folder):
-    (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    refused(folder, "type bert are not supported")
+    (folder / "config.json").write_text(json.dumps({"model_type": "vit"}))
+    refused(folder, "type vit are no causal language models")
 
 
 def test_code_in_a_folder_is_never_run(folder, tmp_path):

@@ -15,8 +15,9 @@ from headlab.heads import Head
 from headlab.measuring import probes
 from headlab.measuring.confidence import MIN_PROMPTS, UNCLASSIFIED
 from headlab.measuring.scoring import Measured
-from headlab.models import weights
+from headlab.models.anatomy import anatomy
 from headlab.models.attention import Tap, run
+from headlab.models.proof import install
 from headlab.profiles import profiling
 from headlab.profiles.profile import SCHEMA, TOP_CAP
 from tests.models import configurations, gpt2_config, tiny_model
@@ -476,8 +477,10 @@ def test_a_profile_that_lies_beside_the_weights_is_used(model, cache, tmp_path, 
 
 
 def test_an_architecture_without_an_adapter_has_no_copying_and_says_so(monkeypatch):
-    monkeypatch.delitem(weights._ARCHITECTURES, "llama")
-    llama = profile_model(tiny_model(configurations()["llama"]), cache=False, **QUICK)
+    model = tiny_model(configurations()["llama"])
+    lacking = replace(anatomy(model.network), weights="it keeps its weights elsewhere")
+    install(model.network, lacking)
+    llama = profile_model(model, cache=False, **QUICK)
     assert set(llama.untested) == {n for n, b in behaviours().items() if b.needs_model}
     assert "copying" not in llama.behaviours and "induction" in llama.behaviours
     with pytest.raises(HeadlabError, match="does not hold 'copying'"):

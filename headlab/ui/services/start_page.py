@@ -56,7 +56,7 @@ def start_page(title: str, *begins: str) -> Iterator[Selection]:
             st.divider()
             _name_model(selection)
             _shared_machine()
-        state.choose(selection)
+        state.choose(_as_asked(selection, asked))
         for sentence in _until_moved_on(selection, complaints + refusals + more):
             st.warning(sentence)
         drawn = True
@@ -80,6 +80,11 @@ def name_model(selection: Selection) -> None:
     """The open model by its name: a link to the list of models."""
     name = "mini, not GPT-2" if selection.model == "mini" else get_model(selection.model).name
     page_link("Models", label=plain(name))
+
+
+def _as_asked(selection: Selection, asked: Selection) -> Selection:
+    """What the address is to say: a layer that nobody has chosen stays open."""
+    return replace(selection, layer=asked.layer) if asked.layer == state.ANY_LAYER else selection
 
 
 def _begin() -> None:

@@ -24,6 +24,7 @@ from headlab.models.hub import default_model
 from headlab.models.loading import is_known
 
 OWN = "own"
+ANY_LAYER = -1  # none has been chosen: the page opens where there is something to see
 OWN_TEXT = "own_text"
 _FIRST_MODEL = "first model"
 MAX_NAME = 100
@@ -38,6 +39,7 @@ UPLOADED = "uploaded"  # a second model of which only this session has the profi
 class Selection:
     """Everything a learner has chosen.
 
+    ``layer`` is :data:`ANY_LAYER` until one is chosen; :func:`fit` makes it layer 0.
     ``behaviour`` is the one in focus: ranked, outlined, searched for. ``token`` is the position
     that the text view reads from (``toward``: that it is looked at from). ``against``, ``least``,
     ``only`` and ``preset`` (a ready-made view) belong to the rankings, ``sheet`` and ``step`` (from
@@ -50,7 +52,7 @@ class Selection:
     model: str = field(default_factory=default_model)
     text_name: str = field(default_factory=lambda: next(iter(guided_texts())))
     start_token: bool = True
-    layer: int = 0
+    layer: int = ANY_LAYER
     head: int | None = None
     beside: Head | None = None
     lens: bool = False
@@ -301,7 +303,7 @@ def fit(selection: Selection, n_layers: int, n_heads: int) -> tuple[Selection, l
     complaints = []
     model = selection.model
     layer = min(max(selection.layer, 0), n_layers - 1)
-    if layer != selection.layer:
+    if layer != selection.layer != ANY_LAYER:
         complaints.append(f"{model} has no layer {selection.layer}: layer {layer} is shown.")
     head = selection.head
     if head is not None and not 0 <= head < n_heads:

@@ -11,20 +11,20 @@ from headlab.models.tokens import tokenise
 from headlab.ui.services import state
 from headlab.ui.services.results import ChosenText
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import MARKS, OWN, OWN_TEXT, Selection
+from headlab.ui.services.state import ANY_LAYER, MARKS, OWN, OWN_TEXT, Selection
 
+TYPED = "typed text"  # the box; it becomes the learner's own text once it is read
 MAX_LINK = 2_000  # characters; longer addresses get lost in mails and old proxies
 
 Pair = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def choose_text(
-    selection: Selection, look: bool = False, lens: bool = True, start_token: bool = True
+    selection: Selection, lens: bool = True, start_token: bool = True
 ) -> ChosenText | None:
     """The text controls; None, with a hint on the page, while there is nothing to read.
 
-    ``look`` shows where a guided text asks the learner to look; a page that has the switch for the
-    start token elsewhere turns off ``start_token``.
+    A page that has the switch for the start token elsewhere turns off ``start_token``.
     """
     texts = guided_texts()
     left, right = st.columns([3, 2], vertical_alignment="bottom")
@@ -51,10 +51,78 @@ def choose_text(
             )
     if not selection.is_own_text:
         guided = texts[selection.text_name]
-        if look:
-            st.markdown(f"**Where to look:** {guided.look}")
         return ChosenText(guided.text, guided.facts)
     return own_text(selection)
+
+
+def text_line(selection: Selection, opens: bool = False) -> None:
+    """Which text, its words in a popover, start token and sink lens, in one line of the page.
+
+    ``opens``: another text is a new beginning, and no layer or head is chosen in it.
+    """
+    texts = guided_texts()
+    anew = {"layer": ANY_LAYER, "head": None} if opens else {}
+    st.selectbox(
+        "Text",
+        [*texts, OWN],
+        format_func=lambda name: "Your own text" if name == OWN else texts[name].title,
+        label_visibility="collapsed",
+        width=230,
+        **state.bound("text_name", selection.text_name, lambda name: {"text_name": name, **anew}),
+    )
+    if not selection.is_own_text or state.own_text():
+        with st.popover("Edit", icon=":material/edit:", help="Change the text, or write your own"):
+            text_box(selection)
+            if selection.is_own_text:
+                link_to_text(selection)
+    st.toggle(
+        "Start token",
+        help="A token put before every text. Many heads rest on it, so pictures differ without it.",
+        **state.bound("start_token", selection.start_token),
+    )
+    st.toggle(
+        "Sink lens",
+        help="Leaves out the attention on the first token, where many heads rest, and shows how "
+        "the remainder is shared. What remained is given beside it.",
+        **state.bound("lens", selection.lens),
+    )
+
+
+def text_box(selection: Selection) -> None:
+    """The text in a box; what is typed there becomes the learner's own."""
+    texts = guided_texts()
+    shown = state.own_text() if selection.is_own_text else texts[selection.text_name].text
+    state.empty_for((selection.text_name, shown), {TYPED: shown})
+    # said anew in every run: the browser may never have heard of a run that was cut off
+    st.session_state[TYPED] = st.session_state.get(TYPED, shown)
+
+    def read() -> None:
+        typed = st.session_state[TYPED]
+        same = next((text.name for text in texts.values() if text.text == typed), None)
+        if same is None:
+            st.session_state[OWN_TEXT] = typed
+        state.change(text_name=same or OWN)
+
+    st.text_area(
+        "Your own text",
+        key=TYPED,
+        height=100,
+        on_change=read,
+        placeholder="Write a sentence or two, then press Ctrl+Enter.",
+        help="It is kept in this browser only. The address of this page does not contain it.",
+    )
+    st.button("Read", type="primary", on_click=read)
+
+
+def text_chosen(selection: Selection) -> ChosenText | None:
+    """The text that :func:`text_line` shows; None, with a box on the page, while there is none."""
+    if not selection.is_own_text:
+        guided = guided_texts()[selection.text_name]
+        return ChosenText(guided.text, guided.facts)
+    if state.own_text():
+        return with_marks(selection, state.own_text())
+    text_box(selection)
+    return None
 
 
 def own_text(selection: Selection) -> ChosenText | None:
@@ -76,12 +144,17 @@ def own_text(selection: Selection) -> ChosenText | None:
 def copy_link(selection: Selection) -> None:
     """An address that holds the learner's own text and the facts marked in it."""
     with st.popover("Copy link", icon=":material/link:"):
-        link = state.link_with_text(selection, marked_pairs(selection, state.own_text()))
-        if len(link) > MAX_LINK:
-            st.write("This text is too long for a link: send the text itself.")
-        else:
-            st.write("Whoever opens this link reads your text:")
-            st.code(link, language=None, wrap_lines=True)
+        link_to_text(selection)
+
+
+def link_to_text(selection: Selection) -> None:
+    """The address that :func:`copy_link` folds away."""
+    link = state.link_with_text(selection, marked_pairs(selection, state.own_text()))
+    if len(link) > MAX_LINK:
+        st.write("This text is too long for a link: send the text itself.")
+    else:
+        st.write("Whoever opens this link reads your text:")
+        st.code(link, language=None, wrap_lines=True)
 
 
 def with_marks(selection: Selection, text: str) -> ChosenText:

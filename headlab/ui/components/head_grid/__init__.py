@@ -1,13 +1,13 @@
 """The heads of one layer side by side, or of all layers, drawn in the browser.
 
 One component (Streamlit components v2, plain JavaScript on canvas) gets the pictures of all layers
-once and slides layers, hovers and locks heads without asking the server. Long texts send the
-visible layer and its neighbours, the rest as the learner gets there.
+once and slides and plays layers, hovers and locks heads without asking the server. Long texts send
+the visible layer and its neighbours, the rest as the learner gets there.
 """
 
 import base64
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,20 +17,22 @@ import plotly.colors
 import streamlit as st
 
 from headlab.heads import Head
-from headlab.measuring.pictures import Pictures, quantised
+from headlab.measuring.pictures import Pictures, looking_most, quantised
 from headlab.measuring.reading import Reading
 from headlab.profiles.profile import Profile
+from headlab.ui.components.drawing import DRAWING
 from headlab.ui.services import state
 
 ALL_AT_ONCE = 184_000  # bytes of pictures; a longer text sends three layers at a time
 OVERVIEW_SIDE = 32
+FOUND = 8  # heads that are named of those that look from one word to another
 
 _HERE = Path(__file__).parent
 _COMPONENT = st.components.v2.component(
     "headlab_head_grid",
     html=(_HERE / "head_grid.html").read_text(encoding="utf-8"),
     css=(_HERE / "head_grid.css").read_text(encoding="utf-8"),
-    js=(_HERE / "head_grid.js").read_text(encoding="utf-8"),
+    js=DRAWING + (_HERE / "head_grid.js").read_text(encoding="utf-8"),
 )
 
 
@@ -50,14 +52,17 @@ def grid_data(
     highlight: Collection[Head] = (),
     overview: bool = False,
     hidden: Collection[Head] = (),
+    pair: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
     """What is sent to the browser; ``id`` names what the pictures are of.
 
-    Of ``hidden`` heads nothing is sent that was measured on the text.
+    Of ``hidden`` heads nothing is sent that was measured on the text. ``pair``: the positions
+    (query, key) that heads are looked for to look from and to.
     """
     layers, heads = range(reading.n_layers), range(reading.n_heads)
     if hidden:
         pictures = pictures.without(hidden)
+    found = looking_most(pictures, *pair, FOUND) if pair else []
     sent = list(layers)
     if overview and pictures.cells.nbytes > ALL_AT_ONCE:
         pictures = pictures.smaller(OVERVIEW_SIDE)
@@ -83,6 +88,9 @@ def grid_data(
         "hints": [
             ["" if Head(i, h) in hidden else str(reading.hint(i, h)) for h in heads] for i in layers
         ],
+        "spread": np.round(np.nan_to_num(reading.entropy), 2).tolist(),
+        "pair": pair and list(pair),
+        "found": [[*head, round(value, 3)] for head, value in found],
         "labels": profile and [[profile.label_text(i, h) for h in heads] for i in layers],
         "highlight": [list(head) for head in highlight],
         "overview": overview,
@@ -101,20 +109,31 @@ def head_grid(
     key: str = "grid",
     link: str | None = None,
     take: Callable[[GridView], None] | None = None,
+    pair: tuple[int, int] | None = None,
+    hear: Mapping[str, Callable[[Any], None]] | None = None,
 ) -> None:
     """Draw the grid with ``view`` in it; what the learner slides and locks goes to the address.
 
     ``take`` is given it instead: for a grid that is not the page's only one.
 
+    With ``hear`` the grid fills the screen, and its callbacks are given what else is chosen there:
+    ``pair``, two positions or nothing; ``edit``, a position and its new word; ``go``, a page and
+    the head to see there.
+
     ``highlight`` marks heads across all layers; ``overview`` shows all layers as small pictures;
     the pictures of ``hidden`` heads stay on the server. Grids with the same ``link`` and the same
     tokens show together what is hovered over in one of them.
     """
-    data = grid_data(reading, pictures, view, profile, highlight, overview, hidden)
+    data = grid_data(reading, pictures, view, profile, highlight, overview, hidden, pair)
+    fills = hear is not None
     _COMPONENT(
         key=key,
-        data=data | {"view": _view_to_send(view, key), "link": link},
+        data=data | {"view": _view_to_send(view, key), "link": link, "fills": fills, "asks": fills},
         on_view_change=lambda: _seen(key, take or _to_address),
+        **{
+            f"on_{name}_change": lambda name=name, take=take: take(st.session_state[key][name])
+            for name, take in (hear or {}).items()
+        },
     )
 
 

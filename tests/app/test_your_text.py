@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from headlab import load_model, read_text
 from headlab.behaviours import get_behaviour
 from headlab.exercises.guided import guided_texts
-from headlab.ui.services import sharing
+from headlab.ui.services import results, sharing
 from headlab.ui.services.state import Selection
 from tests.app.test_pages import opened, sentences
 

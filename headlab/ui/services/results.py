@@ -209,7 +209,7 @@ def get_profile(selection: Selection) -> Profile:
             partial=partial,
         )
 
-    return long_work(_profile_key(selection), measure, "Measuring every head, once")
+    return long_work(_profile_key(selection), measure, "Measuring every head")
 
 
 def get_written(selection: Selection, chosen: ChosenText, position: int, head: Head) -> Written:

@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from headlab import continue_text, load_model, read_text
 from headlab.behaviours import get_behaviour
 from headlab.exercises.guided import guided_texts
-from headlab.ui.services import results
+from headlab.ui.services import results, sharing
 from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 from tests.app.test_pages import opened, sentences
@@ -67,7 +67,7 @@ def test_a_long_text_says_what_it_takes_and_stays_stopped_until_asked_for(monkey
 
     stopped = replace(Selection(), text_name="own", model="mini")
     key = results._text_key(stopped, results.ChosenText("Somebody stopped this one."))
-    test.session_state[results._STOPPED] = key
+    test.session_state[sharing.STOPPED] = key
     test.text_area(key="typed text").set_value("Somebody stopped this one.").run()
     assert any("was stopped" in block.value for block in test.info)
     assert test.text_area(key="typed text").value == "Somebody stopped this one."

@@ -35,18 +35,20 @@ from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import kept_profile, profile_model
+from headlab.ui.services.jobs import Job
 from headlab.ui.services.sharing import (
     MODEL_QUEUE,
     get_model,
+    long_work,
     result_cache,
     shared,
-    shared_with_bar,
+    stay_stopped,
+    stop_work,
 )
 from headlab.ui.services.state import Selection
 
 PART = 1 / 8  # of the result cache: the most that one text's patterns and values may take
 LONG_S = 4.0  # seconds of reading from which a page says how long it takes
-_STOPPED = "the text whose reading was stopped"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def get_reading(selection: Selection, chosen: ChosenText) -> Reading:
     """
     model, start = get_model(selection.model), selection.start_token
     key = _text_key(selection, chosen)
-    _stay_stopped(key)
+    stay_stopped(key)
     return shared(key, lambda: _read(model, chosen, start, key, whole=False))
 
 
@@ -119,7 +121,7 @@ def _long_work(model: LoadedModel, n_tokens: int, n_kept: int, key: Hashable) ->
             f"{gigabytes(effort.n_bytes)} of memory beside the model; others go first."
         )
         bar = st.progress(0.0)
-        st.button("Stop reading", key=f"stop {model.name}", on_click=_stop, args=(key,))
+        st.button("Stop reading", key=f"stop {model.name}", on_click=stop_work, args=(key,))
 
     def pause(layer: int) -> None:
         bar.progress((layer + 1) / model.n_layers, f"Layer {layer + 1} of {model.n_layers}")
@@ -137,18 +139,6 @@ def in_words(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _stop(key: Hashable) -> None:
-    st.session_state[_STOPPED] = key
-
-
-def _stay_stopped(key: Hashable) -> None:
-    """What was stopped does not begin again by itself: the page ends here, with a button."""
-    if st.session_state.get(_STOPPED) == key and result_cache().find(key) is None:
-        st.info("Reading this text was stopped. Shorten it above, or")
-        st.button("read it after all", key="read after all", on_click=_stop, args=(None,))
-        st.stop()
-
-
 def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:
     """A text's reading with the exact patterns of every layer, however long the text."""
     reading = get_reading(selection, chosen)
@@ -156,7 +146,7 @@ def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:
         return reading
     model, start = get_model(selection.model), selection.start_token
     key = ("whole", *_text_key(selection, chosen))
-    _stay_stopped(key)
+    stay_stopped(key)
     return shared(key, lambda: _read(model, chosen, start, key, whole=True))
 
 
@@ -205,31 +195,22 @@ def get_profile(selection: Selection) -> Profile:
     if (ready := ready_profile(selection)) is not None:
         return ready
     model = get_model(selection.model)
-    bar, so_far = st.empty(), st.empty()
 
-    def progress(done: float, what: str) -> None:
-        bar.progress(done, text=f"Measuring every head: {what}")
-        MODEL_QUEUE.give_way()
+    def measure(job: Job) -> Profile:
+        def partial(share: float, profile: Profile) -> None:
+            job.early = (
+                f"Labels after {share:.0%} of the probe texts: {profile.labels_text}. "
+                "They may change until everything is measured."
+            )
 
-    def partial(share: float, profile: Profile) -> None:
-        so_far.markdown(
-            f"Labels after {share:.0%} of the probe texts: {profile.labels_text}. "
-            "They may change until everything is measured."
-        )
-
-    def measure() -> Profile:
-        bar.progress(0.0, text="Measuring every head; this happens once.")
         return profile_model(
             model,
             start_token=policy(selection.start_token),
-            progress=progress,
+            progress=job.progress,
             partial=partial,
         )
 
-    profile = shared(_profile_key(selection), measure, "Measuring every head …")
-    bar.empty()
-    so_far.empty()
-    return profile
+    return long_work(_profile_key(selection), measure, "Measuring every head")
 
 
 def get_written(selection: Selection, chosen: ChosenText, position: int, head: Head) -> Written:
@@ -291,9 +272,9 @@ def get_sweep(selection: Selection, text: str, watch: int | None) -> Sweep:
         selection.start_token,
         _reference(selection),
     )
-    return shared_with_bar(
+    return long_work(
         ("sweep", model.content_hash, text, start, watch),
-        lambda progress: ablation_sweep(
+        lambda job: ablation_sweep(
             model,
             text,
             "mean",
@@ -301,7 +282,7 @@ def get_sweep(selection: Selection, text: str, watch: int | None) -> Sweep:
             metric="loss" if watch is None else "log-probability",
             watch=watch,
             start_token=policy(start),
-            progress=progress,
+            progress=job.progress,
         ),
         "Removing every head in turn",
     )
@@ -320,9 +301,9 @@ def ready_removals(selection: Selection, probe: str, layer: int) -> Removals | N
 def get_removals(selection: Selection, probe: str, layer: int) -> Removals:
     """What removing the heads of a layer does on a probe, measured if it must be."""
     model, start = get_model(selection.model), policy(selection.start_token)
-    return shared_with_bar(
+    return long_work(
         _removals_key(selection, probe, layer),
-        lambda progress: removals(model, probe, [layer], start, progress),
+        lambda job: removals(model, probe, [layer], start, job.progress),
         f"Removing every head of layer {layer}",
     )
 
@@ -332,9 +313,9 @@ def get_patching(selection: Selection, texts: tuple[str, str], tokens: tuple[str
     model, start = get_model(selection.model), selection.start_token
     direction: Direction = "noising" if selection.noising else "denoising"
     what, by_position = selection.what, selection.by_position
-    return shared_with_bar(
+    return long_work(
         ("patching", model.content_hash, start, texts, tokens, what, direction, by_position),
-        lambda progress: patch(
+        lambda job: patch(
             model,
             *texts,
             *tokens,
@@ -342,7 +323,7 @@ def get_patching(selection: Selection, texts: tuple[str, str], tokens: tuple[str
             direction=direction,
             by_position=by_position,
             start_token=policy(start),
-            progress=progress,
+            progress=job.progress,
         ),
         "Patching every head in turn",
     )
@@ -381,8 +362,8 @@ def ready_comparisons(selection: Selection) -> list[Comparison]:
 def get_comparisons(selection: Selection) -> list[Comparison]:
     """The selected model's figures beside published ones, measured if they must be."""
     model = get_model(selection.model)
-    return shared_with_bar(
+    return long_work(
         ("comparisons", model.content_hash),
-        lambda progress: verify_model(model, progress),
+        lambda job: verify_model(model, job.progress),
         "Measuring",
     )

@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from headlab import log, settings
-from headlab.interventions.base import Progress
 from headlab.models.attention import pausing
 from headlab.models.loading import LoadedModel, load_model
 from headlab.models.memory import enough_memory
+from headlab.ui.services.jobs import Job, Jobs
 from headlab.ui.services.queue import ModelQueue, ResultCache, Tell
 
 MODEL_QUEUE = ModelQueue()
+TICK_S = 0.3  # seconds between two looks of a page at a job
+STOPPED = "the work that was stopped"
 MODELS = 2  # held at once: mini and one more, or the two that are compared
 
 
@@ -76,18 +79,80 @@ def _in_memory(make: Callable[[], Any]) -> Any:
         return make()
 
 
-def shared_with_bar(key: Hashable, make: Callable[[Progress], Any], words: str) -> Any:
-    """The same for work that takes long: a bar moves, and all who wait for the model go first."""
-    bar = st.empty()
+@st.cache_resource(show_spinner=False)
+def jobs() -> Jobs:
+    """The long work of this server."""
+    return Jobs(result_cache())
 
-    def progress(done: float, what: str) -> None:
-        bar.progress(done, text=f"{words}: {what}")
-        MODEL_QUEUE.give_way()
 
-    try:
-        return shared(key, lambda: make(progress), f"{words} …")
-    finally:
-        bar.empty()
+def long_work(key: Hashable, make: Callable[[Job], Any], words: str) -> Any:
+    """What ``make`` gives, as a job of the server that all who ask for ``key`` watch together.
+
+    It goes on when they leave. Who began it may stop it while nobody else watches.
+    """
+    found = result_cache().find(key)
+    if found is not None:
+        result_cache().hits += 1
+        return found
+    stay_stopped(key, f"{words} was stopped.", "Go on after all")
+    me = _session()
+    bar, early, stop = st.empty(), st.empty(), st.empty()
+    with jobs().watched(key, make, me) as job:
+        offered = False
+        while True:
+            over = job.done.wait(TICK_S)
+            bar.progress(job.share, _how_far(job, words))
+            if job.early:
+                early.markdown(job.early)
+            alone = job.owner == me and set(job.watchers) == {me}
+            if alone and not offered:
+                stop.button("Stop", key=f"stop {words}", on_click=_stop_job, args=(key, me))
+            elif offered and not alone:
+                stop.empty()
+            offered = alone or offered
+            if over:
+                break
+    bar.empty()
+    stop.empty()
+    value = job.result()
+    early.empty()
+    return value
+
+
+def _how_far(job: Job, words: str) -> str:
+    if job.words:
+        return f"{words}: {job.words}"
+    if job.ahead:
+        return f"{words}: {job.ahead} ahead in the queue for the model"
+    return f"{words} …"
+
+
+def _session() -> str:
+    """Whose page this is; all pages without a browser are one."""
+    run = get_script_run_ctx(suppress_warning=True)
+    return run.session_id if run else ""
+
+
+def _stop_job(key: Hashable, who: str) -> None:
+    jobs().stop(key, who)
+    stop_work(key)
+
+
+def stop_work(key: Hashable) -> None:
+    """Remember what this session has stopped; None lets it begin again."""
+    st.session_state[STOPPED] = key
+
+
+def stay_stopped(
+    key: Hashable,
+    words: str = "Reading this text was stopped. Shorten it above, or",
+    button: str = "read it after all",
+) -> None:
+    """What was stopped does not begin again by itself: the page ends here, with a button."""
+    if st.session_state.get(STOPPED) == key and result_cache().find(key) is None:
+        st.info(words)
+        st.button(button, key="read after all", on_click=stop_work, args=(None,))
+        st.stop()
 
 
 @contextmanager

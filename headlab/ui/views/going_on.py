@@ -9,7 +9,7 @@ from headlab.measuring.reading import Reading
 from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, policy
-from headlab.ui.services.sharing import get_model, shared, shared_with_bar
+from headlab.ui.services.sharing import get_model, long_work, shared
 from headlab.ui.services.state import OWN, OWN_TEXT, Selection
 from headlab.ui.views.words import plain
 
@@ -40,9 +40,9 @@ def go_on(selection: Selection, chosen: ChosenText) -> None:
     model = get_model(selection.model)
     start = policy(selection.start_token)
     key = ("going on", model.content_hash, start, chosen.text, by, seed)
-    made: Continuation = shared_with_bar(
+    made: Continuation = long_work(
         key,
-        lambda progress: continue_text(model, chosen.text, by, seed, start, progress),
+        lambda job: continue_text(model, chosen.text, by, seed, start, job.progress),
         "Writing",
     )
     if not made.n_written:
@@ -132,10 +132,10 @@ def show_other(selection: Selection, chosen: ChosenText, position: int) -> None:
         return
     model = get_model(selection.model)
     start = policy(selection.start_token)
-    found: Rewording = shared_with_bar(
+    found: Rewording = long_work(
         ("another word", model.content_hash, start, chosen.text, position, word),
-        lambda progress: replace_word(
-            model, chosen.text, position, word, start_token=start, progress=progress
+        lambda job: replace_word(
+            model, chosen.text, position, word, start_token=start, progress=job.progress
         ),
         "Trying words",
     )

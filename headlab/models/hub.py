@@ -1,7 +1,7 @@
-"""Which models of the hub are on this machine; nothing here makes a request.
+"""Which models that were fetched are on this machine; nothing here makes a request.
 
-They are looked for where every Hugging Face program keeps them, so that what one has fetched the
-others find.
+Those of the hub are looked for where every Hugging Face program keeps them, so that what one has
+fetched the others find; one that came as a Python package lies in headlab's own cache.
 """
 
 import json
@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from headlab.models.catalogue import CATALOGUE
+from headlab.models.catalogue import CATALOGUE, ModelEntry
+from headlab.places import cache_folder
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -53,20 +54,23 @@ def settings() -> Settings:
     )
 
 
-def is_hub_name(name: str) -> bool:
-    """Whether ``name`` can be a repository of the hub: one of the catalogue, or owner/name."""
+def can_be_fetched(name: str) -> bool:
+    """Whether ``name`` is something to download: of the catalogue, or owner/name on the hub."""
     entry = CATALOGUE.get(name)
-    return bool(entry.hub) if entry else HUB_NAME.fullmatch(name) is not None
+    return bool(entry.hub or entry.wheel) if entry else HUB_NAME.fullmatch(name) is not None
 
 
 def find_model(name: str) -> Path | None:
-    """The folder of a complete model in the local cache; no request is made.
+    """The folder of a complete model in the caches of this machine; no request is made.
 
     The pinned revision of the catalogue goes first, then what other programs fetched last.
     """
-    if not is_hub_name(name):
+    if not can_be_fetched(name):
         return None
     entry = CATALOGUE.get(name)
+    if entry and entry.wheel:
+        folder = converted_folder(entry)
+        return folder if is_complete(folder) else None
     repositories = [entry.hub, entry.also] if entry else [name]
     pinned = [entry.revision] if entry else []
     for repository in filter(None, repositories):
@@ -111,6 +115,12 @@ def weight_files(folder: Path) -> list[Path]:
             except (OSError, ValueError, KeyError, TypeError, AttributeError):
                 return []
     return []
+
+
+def converted_folder(entry: ModelEntry) -> Path:
+    """Where the model of a Python package lies once it was fetched and converted."""
+    assert entry.wheel is not None
+    return cache_folder() / "models" / entry.wheel.sha256[:12] / entry.name
 
 
 def repository_folder(cache: Path, repository: str) -> Path:

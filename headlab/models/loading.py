@@ -18,7 +18,7 @@ from headlab.models.anatomy import anatomy
 from headlab.models.attention import is_changeable
 from headlab.models.catalogue import CATALOGUE, check_offered, is_public
 from headlab.models.hf import CAUSAL_MODELS, AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from headlab.models.hub import find_model, is_hub_name, weight_files
+from headlab.models.hub import can_be_fetched, find_model, weight_files
 from headlab.models.memory import check_memory, free_memory, needed_memory
 from headlab.models.proof import examine, install
 from headlab.models.quiet import quiet_transformers
@@ -228,7 +228,7 @@ def _folder(name: str) -> Path:
         return found
     folder = folder_named(name)
     shown = name if len(name) <= MAX_SHOWN_LENGTH else f"{name[:MAX_SHOWN_LENGTH]}…"
-    if entry or (is_hub_name(name) and folder is None):
+    if entry or (can_be_fetched(name) and folder is None):
         raise HeadlabError(
             f"{shown} is not on this machine: download it on the Models page or with "
             f"`python -m headlab models --download {shown}`."

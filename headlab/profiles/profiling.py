@@ -7,28 +7,27 @@ the platform's cache folder; a model folder may carry its own as ``profile*.json
 import hashlib
 import json
 import math
-import os
 import platform
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from headlab import log, settings
+from headlab import log
 from headlab.__version__ import __version__
 from headlab.behaviours import Behaviour, Prompt, behaviours, code_digest, code_of
 from headlab.errors import HeadlabError
 from headlab.measuring import confidence, probe_sentences, probes
 from headlab.measuring.scoring import Batch, Measured
 from headlab.models.attention import Tap, run
+from headlab.models.catalogue import shipped_profiles
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, token_text
 from headlab.models.weights import has_weights
+from headlab.places import cache_folder
 from headlab.profiles.profile import BY_BEHAVIOUR, SCHEMA, Profile
 
 BATCH_SIZE = 16
@@ -442,24 +441,11 @@ def _cache_key(
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def cache_folder() -> Path:
-    """Where profiles are kept: ``HEADLAB_CACHE``, else the platform's cache folder."""
-    if (named := settings.cache()) is not None:
-        return named
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "headlab"
-
-
 def _kept(model: LoadedModel, key: str) -> Profile | None:
     """The kept profile with this key; a damaged or foreign file counts as none."""
     places = [cache_folder() / "profiles" / f"{key}.json"]
-    if model.folder is not None:
-        places += sorted(model.folder.glob("profile*.json"))
+    for folder in filter(None, (model.folder, shipped_profiles(model.name))):
+        places += sorted(folder.glob("profile*.json"))
     for place in places:
         if place.is_file():
             try:

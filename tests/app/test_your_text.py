@@ -200,8 +200,9 @@ def test_the_model_goes_on_and_its_words_are_marked():
 
 def test_a_word_is_asked_about_and_another_tried():
     test = page(text="mary-and-john")
-    assert any("most expected" in block.value for block in test.markdown)
+    assert not any("most expected" in block.value for block in test.markdown)  # costs a pass
     test.selectbox(key="token asked about").set_value(1).run()
+    assert any("most expected" in block.value for block in test.markdown)
     test.text_input(key="word to try").set_value("Alice").run()
     assert not test.exception and not test.error
     assert sum("random words" in c.value and "moved" in c.value for c in test.caption) == 5

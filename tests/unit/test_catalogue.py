@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from transformers import AutoConfig, GPT2Config, GPTNeoXConfig, OPTConfig, Qwen2Config
+from transformers import AutoConfig, GPT2Config, GPTNeoXConfig, LlamaConfig, OPTConfig, Qwen2Config
 
 from headlab import load_model
 from headlab.models.catalogue import CATALOGUE, PUBLIC_LIMIT, offered
@@ -67,7 +67,23 @@ PUBLISHED = {
 
 
 def test_every_entry_is_checked():
-    assert {"mini", *PUBLISHED} == set(CATALOGUE)
+    assert {"mini", "smollm2", *PUBLISHED} == set(CATALOGUE)
+
+
+def test_the_model_of_a_package_follows_from_its_configuration():
+    config = LlamaConfig(
+        vocab_size=49152,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=30,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        tie_word_embeddings=True,
+    )
+    entry = CATALOGUE["smollm2"]
+    assert entry.memory == needed_memory(config, torch.float32) == 4 * entry.parameters
+    assert (entry.layers, entry.heads) == (30, 9)
+    assert entry.wheel.size == entry.download
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -75,10 +75,16 @@ def ask_about_words(selection: Selection, chosen: ChosenText, reading: Reading) 
     """Why a word stands where it does, and which heads another word there would move."""
     names = position_names(reading.token_texts)
     first = 1 if reading.start_token is not None else 0
-    state.empty_for((selection.model, chosen.text, reading.start_token), {TOKEN: len(names) - 1})
+    state.empty_for((selection.model, chosen.text, reading.start_token), {TOKEN: None})
     position = st.selectbox(
-        "Word", range(first, len(names)), format_func=lambda index: names[index], key=TOKEN
+        "Word",
+        range(first, len(names)),
+        format_func=lambda index: names[index],
+        key=TOKEN,
+        placeholder="Choose a word of the text",
     )
+    if position is None:
+        return
     why, other = st.tabs(["Why this word?", "What if it were another?"])
     with why:
         if position == 0:

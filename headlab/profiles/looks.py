@@ -23,10 +23,10 @@ class Looks:
     """The budget of attention, and what goes with it: measures of ``budget.FIGURES``.
 
     ``value`` and the interval ``low``, ``high`` map a figure to [layer, head]. Shares,
-    ``explained`` and ``explained_chance`` are 0 to 1; ``reach`` is in tokens, ``spread`` a number of
-    tokens, ``output_norm`` relative to the mean of the heads of a layer. ``random`` is the same on random
-    weights, the mean over the controls, for the same places (empty without controls). ``even`` is
-    the share that even attention would give.
+    ``explained`` and ``explained_chance`` are 0 to 1; ``reach`` is in tokens, ``spread`` a number
+    of tokens, ``output_norm`` relative to the mean of the heads of a layer. ``random`` is the same
+    on random weights, the mean over the controls, for the same places (empty without controls).
+    ``even`` is the share that even attention would give.
     """
 
     value: dict[str, np.ndarray]

@@ -112,3 +112,31 @@ def _largest_keys(patterns: torch.Tensor, by: int) -> torch.Tensor:
 def _largest_rows(cells: torch.Tensor, by: int) -> torch.Tensor:
     """Over every ``by`` queries: [head, query, cell] -> [head, cell, cell]."""
     return _largest_keys(cells.transpose(-1, -2), by).transpose(-1, -2)
+
+
+@torch.inference_mode()
+def effective_tokens(patterns: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Sum over the chosen rows of exp(entropy), to how many tokens a row comes: [batch, head].
+
+    ``patterns`` [batch, head, query, key], ``rows`` [batch, query], 1.0 for a chosen row.
+    """
+    batch, n_heads, n, _ = patterns.shape
+    total = rows.new_zeros(batch, n_heads)
+    for part in blocks(n, batch * n_heads * n * 4):
+        entropy = torch.special.entr(patterns[:, :, part].float()).sum(-1)  # [batch, head, query]
+        total += (entropy.exp() * rows[:, None, part]).sum(-1)
+    return total
+
+
+@torch.inference_mode()
+def off_first(patterns: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Attention off key 0 of the chosen rows, and that attention times its distance in tokens.
+
+    ``patterns`` [batch, head, query, key], ``rows`` [batch, query] -> both [batch, head, query],
+    float32, 0 in rows that are not chosen.
+    """
+    keys = torch.arange(patterns.shape[-1], device=patterns.device, dtype=torch.float32)
+    both = torch.stack([(keys > 0).float(), keys], -1).to(patterns.dtype)
+    off, place = (patterns @ both).float().unbind(-1)
+    chosen = rows[:, None]
+    return off * chosen, (off * keys - place) * chosen

@@ -16,6 +16,7 @@ from headlab.files import decoded, read_bytes, write_file
 from headlab.heads import Head
 from headlab.measuring.confidence import MIN_PROMPTS, UNCLASSIFIED, label_title
 from headlab.profiles.checks import check_facts, check_figures
+from headlab.profiles.looks import Looks, words
 
 SCHEMA = "headlab.profile/1"
 TOP_CAP = 8
@@ -34,6 +35,7 @@ class Profile:
     an array [layer, head]; NaN means "cannot be measured", and ``untested`` says why. ``label``,
     ``label_confidence``, ``stability``, ``holds_in`` and ``margin`` are [layer, head].
     ``prompt_scores`` keeps every prompt's own scores, behaviour -> probe -> [prompt, layer, head].
+    ``looks`` is where heads look on ordinary sentences; None in a profile that lacks it.
     """
 
     model_name: str
@@ -63,6 +65,7 @@ class Profile:
     untested: dict[str, str]
     prompt_scores: dict[str, dict[str, np.ndarray]] = field(repr=False)
     provenance: dict[str, Any] = field(repr=False)
+    looks: Looks | None = field(default=None, repr=False)
 
     @property
     def behaviours(self) -> tuple[str, ...]:
@@ -122,6 +125,10 @@ class Profile:
             main += f", also {' and '.join(also)}"
         words = "; ".join([main, *(b.does for b in others if b.does)])
         return f"{words[0].upper()}{words[1:]}."
+
+    def where_it_looks(self, layer: int, head: int) -> str:
+        """Where the head looks on ordinary sentences, in a line (``looks.words``)."""
+        return words(self, layer, head)
 
     def similar(self, layer: int, head: int, top: int = 5) -> pd.DataFrame:
         """The heads whose scores are most like this one's: name, similarity (1: the same), label.
@@ -274,6 +281,7 @@ class Profile:
             "untested": self.untested,
             "probe_scores": _plain(self.probe_scores, 6),
             "prompt_scores": _plain(self.prompt_scores, 4),
+            "looks": None if self.looks is None else self.looks.to_dict(),
         }
 
     @classmethod
@@ -326,6 +334,8 @@ class Profile:
                     key: {probe: _array(value) for probe, value in by_probe.items()}
                     for key, by_probe in data[name].items()
                 }
+            if data.get("looks") is not None:
+                fields["looks"] = Looks.from_dict(data["looks"], shape)
             profile = cls(model_name=data["model"], **fields)
             check_facts(profile)
             check_figures(profile)

@@ -20,7 +20,7 @@ from headlab import log
 from headlab.__version__ import __version__
 from headlab.behaviours import Behaviour, Prompt, behaviours, code_digest, code_of
 from headlab.errors import HeadlabError
-from headlab.measuring import confidence, probe_sentences, probes
+from headlab.measuring import budget, confidence, probe_sentences, probes
 from headlab.measuring.scoring import Batch, Measured
 from headlab.models.attention import Tap, run
 from headlab.models.catalogue import shipped_profiles
@@ -28,10 +28,12 @@ from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, token_text
 from headlab.models.weights import has_weights
 from headlab.places import cache_folder
+from headlab.profiles.looks import Looks
 from headlab.profiles.profile import BY_BEHAVIOUR, SCHEMA, Profile
 
 BATCH_SIZE = 16
 SEED = 0
+SENTENCES = "sentences"  # the probe that shows where heads look on ordinary text
 STAGES = (0.1, 0.4, 1.0)  # shares of every probe after which labels are known, then known better
 
 Progress = Callable[[float, str], None]
@@ -85,17 +87,20 @@ def measure(
     prompts: Mapping[str, Sequence[Prompt]],
     chosen: Sequence[Behaviour],
     did: Callable[[int], None] | None = None,
+    sums: budget.Sums | None = None,
 ) -> Measurements:
     """Every head on the chosen behaviours, one forward pass for each prompt.
 
     One layer of attention exists at a time; scores of [prompt, layer, head] are what is kept.
-    ``did`` is called with each batch's number of tokens when they are measured.
+    ``did`` is called with each batch's number of tokens when they are measured; ``sums``, of the
+    sentences, are filled in the same passes.
     """
     measured: Measurements = {behaviour.name: {} for behaviour in chosen}
     for probe, sequences in prompts.items():
         here = [behaviour for behaviour in chosen if probe in behaviour.probes]
         if here and sequences:
-            for name, result in _measure_probe(model, sequences, here, did).items():
+            own = sums if probe == SENTENCES else None
+            for name, result in _measure_probe(model, sequences, here, did, own).items():
                 measured[name][probe] = result
     return measured
 
@@ -105,6 +110,7 @@ def measure_in_stages(
     prompts: Mapping[str, Sequence[Prompt]],
     chosen: Sequence[Behaviour],
     did: Callable[[int], None] | None = None,
+    sums: budget.Sums | None = None,
 ) -> Iterator[tuple[float, Measurements]]:
     """The same in ``STAGES``: each share of the prompts, and what they and all before them gave."""
     measured: Measurements = {behaviour.name: {} for behaviour in chosen}
@@ -114,7 +120,7 @@ def measure_in_stages(
             probe: sequences[math.ceil(before * len(sequences)) : math.ceil(share * len(sequences))]
             for probe, sequences in prompts.items()
         }
-        for name, by_probe in measure(model, piece, chosen, did).items():
+        for name, by_probe in measure(model, piece, chosen, did, sums).items():
             for probe, new in by_probe.items():
                 known = measured[name].get(probe)
                 measured[name][probe] = new if known is None else known.and_then(new)
@@ -127,6 +133,7 @@ def _measure_probe(
     prompts: Sequence[Prompt],
     chosen: Sequence[Behaviour],
     did: Callable[[int], None] | None,
+    sums: budget.Sums | None,
 ) -> dict[str, Measured]:
     shape = (len(prompts), model.n_layers, model.n_heads)
     score = {b.name: np.full(shape, np.nan) for b in chosen}
@@ -138,11 +145,15 @@ def _measure_probe(
         indices = by_length[begin : begin + BATCH_SIZE]
         batch = Batch([prompts[index] for index in indices], chosen, model=model)
 
-        def read(layer, pattern, value, batch=batch, indices=indices):
+        look = None if sums is None else sums.of_batch(batch.prompts)
+
+        def read(layer, pattern, value, batch=batch, indices=indices, look=look):
             scores, chances, _ = batch.score_layer(layer, pattern, value)
             for behaviour in chosen:
                 score[behaviour.name][indices, layer] = scores[behaviour.name]
                 chance[behaviour.name][indices, layer] = chances[behaviour.name]
+            if look is not None:
+                look(layer, pattern, value)
 
         tokens = model.as_batch([prompt.tokens for prompt in batch.prompts])
         tap = Tap(read=read, edit_residual=batch.edit_residual, last_layer=model.n_layers - 1)
@@ -241,12 +252,14 @@ def profile_model(
     all_prompts = [p for by_probe in sets for probe in by_probe.values() for p in probe]
     all_prompts += [p for sequences in evident.values() for p in sequences]
     work = Work(_n_tokens(all_prompts), progress)
+    places = budget.Places(prompts[SENTENCES])
+    sums = budget.Sums(places, model.n_layers, model.n_heads, model.network)
 
     def as_profile(statistics: _Statistics, **checks: Any) -> Profile:
-        return _as_profile(model, key, start, order, untested, statistics, **checks)
+        return _as_profile(model, key, start, order, untested, statistics, sums, **checks)
 
     work.start("measuring the probes")
-    for share, measured in measure_in_stages(model, prompts, chosen, work.did):
+    for share, measured in measure_in_stages(model, prompts, chosen, work.did, sums):
         if share == 1 or partial is not None:
             statistics = _statistics(measured, order)
         if partial is not None:
@@ -265,10 +278,13 @@ def profile_model(
         holds_in += _labels(merged, order) == label
 
     false_positives = dict.fromkeys((b.name for b in chosen if not b.resting), 0)
+    random: list[budget.Sums] = []
     for seed in range(controls):
         work.start(f"random weights {seed + 1} of {controls}")
         control = model.with_random_weights(seed)
-        found = _labels(measure(control, prompts, chosen, work.did), order)
+        its_sums = budget.Sums(places, model.n_layers, model.n_heads, control.network)
+        found = _labels(measure(control, prompts, chosen, work.did, its_sums), order)
+        random.append(its_sums)
         for name in false_positives:
             false_positives[name] += int((found == list(order).index(name)).sum())
 
@@ -279,6 +295,7 @@ def profile_model(
         false_positives=false_positives,
         controls=controls,
         evidence=evidence,
+        random=random,
     )
     if cache:
         _keep(profile, key)
@@ -310,13 +327,15 @@ def _as_profile(
     order: Mapping[str, Behaviour],
     untested: Mapping[str, str],
     statistics: "_Statistics",
+    sums: budget.Sums,
     holds_in: np.ndarray | None = None,
     n_variants: int = 0,
     false_positives: Mapping[str, int] | None = None,
     controls: int = 0,
     evidence: Mapping[str, np.ndarray] | None = None,
+    random: Sequence[budget.Sums] = (),
 ) -> Profile:
-    """What has been measured as a profile; without the last five nothing was checked yet."""
+    """What has been measured as a profile; without the last six nothing was checked yet."""
     label, stability = statistics.label, statistics.stability
     holds_in = np.zeros(label.shape, dtype=int) if holds_in is None else holds_in
     return Profile(
@@ -337,6 +356,7 @@ def _as_profile(
         evidence=dict(evidence or {}),
         untested=dict(untested),
         provenance=_provenance(model, key, order),
+        looks=Looks.of(sums, statistics.shows, _draws(len(sums.rows)), *random),
     )
 
 
@@ -348,18 +368,23 @@ def kept_profile(model: LoadedModel, *, start_token: StartToken = "model") -> Pr
 
 @dataclass(frozen=True)
 class _Statistics:
-    """What resampling gives: a profile's figures, label indices and stability [layer, head]."""
+    """What resampling gives: figures, label indices, stability and roles [layer, head]."""
 
     figures: dict[str, Any]
     label: np.ndarray
     stability: np.ndarray
+    shows: dict[str, np.ndarray]
+
+
+def _draws(n_prompts: int) -> np.ndarray:
+    return confidence.bootstrap_weights(n_prompts, SEED)
 
 
 def _statistics(measured: Measurements, order: Mapping[str, Behaviour]) -> _Statistics:
     n_prompts = {
         probe: len(m.rows) for by_probe in measured.values() for probe, m in by_probe.items()
     }
-    draws = {probe: confidence.bootstrap_weights(n, SEED) for probe, n in n_prompts.items()}
+    draws = {probe: _draws(n) for probe, n in n_prompts.items()}
     figures: dict[str, Any] = {
         name: {} for name in (*BY_BEHAVIOUR, "n_prompts", "n_rows", "probe_scores")
     }
@@ -397,7 +422,8 @@ def _statistics(measured: Measurements, order: Mapping[str, Behaviour]) -> _Stat
     stability = (confidence.decide_labels(resampled_values, order) == label).mean(axis=0)
     few = [n_prompts[b.probes[0]] < confidence.MIN_PROMPTS for b in order.values()]
     stability[np.array([*few, any(few)])[label]] = np.nan
-    return _Statistics(figures, label, stability)
+    shows = {name: values[name] >= b.shown_from for name, b in order.items()}
+    return _Statistics(figures, label, stability, shows)
 
 
 def _provenance(model: LoadedModel, key: str, order: Mapping[str, Behaviour]) -> dict[str, Any]:
@@ -435,7 +461,7 @@ def _cache_key(
     """Everything that a profile's figures depend on, hashed."""
     facts = [
         *(SCHEMA, model.content_hash, start, variants, controls),
-        *(SEED, confidence.N_RESAMPLES, _thresholds(order)),
+        *(SEED, budget.VERSION, confidence.N_RESAMPLES, _thresholds(order)),
         *(code_digest(), code_of(probes), code_of(probe_sentences)),
     ]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

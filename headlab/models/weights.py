@@ -203,6 +203,11 @@ def block(network: Any, layer: int) -> Any:
     return _part(network, layer, "")
 
 
+def attention_module(network: Any, layer: int) -> Any:
+    """The module of one layer that makes queries, keys and values and attends."""
+    return _part(network, layer, _architecture(network).attention)
+
+
 def norm_before(network: Any, layer: int) -> Any | None:
     """The norm in front of a layer's attention; None in models that normalise afterwards.
 

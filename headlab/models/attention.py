@@ -54,8 +54,8 @@ class Tap:
     a block, [batch, position, d_model], and may replace it, also by more rows than there were; the
     final norm counts as one block more. Whoever only looks returns None.
     ``read_mlp(layer, output)`` sees what an MLP adds, in whatever shape the model has it.
-    ``read_call(layer, arguments, options)`` sees what a layer's attention module is called with, and
-    ``read_inputs(layer, inputs)`` the queries and keys that come of it: see :class:`Inputs`.
+    ``read_call(layer, arguments, options)`` sees what a layer's attention module is called with,
+    and ``read_inputs(layer, inputs)`` the queries and keys that come of it: see :class:`Inputs`.
     ``last_layer`` stops the pass once that layer has been read: nothing later is computed.
     """
 

@@ -1,4 +1,4 @@
-"""Why a head looks there: the parts of a score sum to it, and taking parts out does what it must."""
+"""Why a head looks there: parts of a score sum to it, taking them out does what it must."""
 
 import json
 

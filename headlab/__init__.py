@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headlab.measuring.continuing import continue_text
     from headlab.measuring.reading import Reading, read_text
     from headlab.measuring.scoring import score_patterns
+    from headlab.mechanisms import AttentionExplanation, explain_attention
     from headlab.models.loading import LoadedModel, load_model
     from headlab.profiles.compare import compare_profiles
     from headlab.profiles.profile import Profile
@@ -44,6 +45,7 @@ _HOMES = {
     "headlab.measuring.continuing": ("continue_text",),
     "headlab.measuring.reading": ("Reading", "read_text"),
     "headlab.measuring.scoring": ("score_patterns",),
+    "headlab.mechanisms": ("AttentionExplanation", "explain_attention"),
     "headlab.models.loading": ("LoadedModel", "load_model"),
     "headlab.profiles.compare": ("compare_profiles",),
     "headlab.profiles.profile": ("Profile",),
@@ -53,6 +55,7 @@ _HOMES = {
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "AttentionExplanation",
     "Attribution",
     "Head",
     "HeadlabError",
@@ -69,6 +72,7 @@ __all__ = [
     "attribute",
     "compare_profiles",
     "continue_text",
+    "explain_attention",
     "load_model",
     "make_report",
     "mean_reference",

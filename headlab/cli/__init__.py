@@ -44,6 +44,7 @@ COMMANDS = {
     ),
     "why": ("interventions", "what else the model expected at a word, and which heads decided"),
     "what-if": ("interventions", "put another word into a text, and see whose pattern changes"),
+    "explain": ("mechanisms", "why a head looks there: what wrote the query and the key"),
     "sheets": ("sheets", "check, begin, or answer exercise sheets"),
 }
 

@@ -13,7 +13,7 @@ shown by hooks on the blocks that ask the same variable.
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
@@ -26,7 +26,13 @@ from headlab.models.anatomy import Anatomy, anatomy, body
 from headlab.models.hf import AttentionInterface, AttentionMaskInterface, eager_mask
 from headlab.models.kernels import blocks
 from headlab.models.memory import enough_memory
-from headlab.models.weights import final_norm, has_weights, head_values, layer_modules
+from headlab.models.weights import (
+    attention_module,
+    final_norm,
+    has_weights,
+    head_values,
+    layer_modules,
+)
 
 NAME = "headlab"
 
@@ -46,6 +52,8 @@ class Tap:
     a block, [batch, position, d_model], and may replace it, also by more rows than there were; the
     final norm counts as one block more. Whoever only looks returns None.
     ``read_mlp(layer, output)`` sees what an MLP adds, in whatever shape the model has it.
+    ``read_call(layer, arguments, options)`` sees what a layer's attention module is called with,
+    and ``read_inputs(layer, inputs)`` the queries and keys that come of it: see :class:`Inputs`.
     ``last_layer`` stops the pass once that layer has been read: nothing later is computed. A layer
     without attention is shown as NaN to ``read``, ``read_heads`` and ``edit_value``, when the pass
     is over.
@@ -57,7 +65,27 @@ class Tap:
     edit_value: Callable[[int, torch.Tensor], torch.Tensor | None] | None = None
     edit_residual: Callable[[int, torch.Tensor], torch.Tensor | None] | None = None
     read_mlp: Callable[[int, torch.Tensor], None] | None = None
+    read_call: Callable[[int, tuple[Any, ...], dict[str, Any]], None] | None = None
+    read_inputs: Callable[[int, "Inputs"], None] | None = None
     last_layer: int | None = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What attention is computed from in one layer: queries, keys and values as they meet.
+
+    ``query``, ``key`` and ``value`` [batch, head, position, d_head], biases and rotary embeddings
+    included, grouped keys repeated; ``mask`` [batch or 1, 1, query, key] is added to
+    ``scaling`` * query . key, None where nothing is. ``plain``: nothing else is done to scores, no
+    soft cap, no bias by position and no learned sink.
+    """
+
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    mask: torch.Tensor | None
+    scaling: float
+    plain: bool = True
 
 
 class _Stop(Exception):
@@ -123,6 +151,9 @@ def attend(
     tap = _TAP.get()
     if tap is None or layer is None:
         tap, layer = Tap(), -1
+    if tap.read_inputs is not None:
+        plain = softcap is None and position_bias is None and sinks is None
+        tap.read_inputs(layer, Inputs(query, key, value, attention_mask, scaling, plain))
     if tap.edit_value is not None:
         replacement = tap.edit_value(layer, value)
         value = value if replacement is None else replacement
@@ -228,6 +259,8 @@ def _hook(network: Any) -> None:
             block.register_forward_pre_hook(_on_residual(layer), with_kwargs=True)
             if mlp is not None:
                 mlp.register_forward_hook(_on_mlp(layer))
+            if (attention := attention_module(network, layer)) is not None:
+                attention.register_forward_pre_hook(_on_call(layer), with_kwargs=True)
         if (norm := final_norm(network)) is not None:
             norm.register_forward_pre_hook(_on_residual(layer + 1), with_kwargs=True)
         setattr(network, _HOOKED, True)
@@ -256,6 +289,39 @@ def _on_mlp(layer: int) -> Callable[[Any, Any, Any], None]:
             tap.read_mlp(layer, output)
 
     return hook
+
+
+def _on_call(layer: int) -> Callable[[Any, Any, Any], None]:
+    def hook(module: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        tap = _TAP.get()
+        if tap is not None and tap.read_call is not None:
+            tap.read_call(layer, arguments, options)
+
+    return hook
+
+
+@torch.inference_mode()
+def inputs_of(
+    module: Any, rows: torch.Tensor, arguments: tuple[Any, ...], options: dict[str, Any]
+) -> Inputs:
+    """What an attention module would compute attention from, were ``rows`` what it reads.
+
+    ``rows`` [row, position, d_model] take the place of the hidden states that it was called with
+    (``Tap.read_call``); attention itself is not computed.
+    """
+    found: list[Inputs] = []
+
+    def read(layer: int, inputs: Inputs) -> None:
+        found.append(inputs)
+        raise _Stop
+
+    if arguments:
+        arguments = (rows, *arguments[1:])
+    else:
+        options = options | {"hidden_states": rows}
+    with listening(Tap(read_inputs=read)), suppress(_Stop):
+        module(*arguments, **options)
+    return found[0]
 
 
 @contextmanager
@@ -292,7 +358,7 @@ def _tapped(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
             "This network does not use headlab's attention, so nothing can be read from it: open "
             f"it with load_model, or call set_attn_implementation({NAME!r}) on it."
         )
-    if tap.edit_residual is not None or tap.read_mlp is not None:
+    if (tap.edit_residual or tap.read_mlp or tap.read_call) is not None:
         _hook(network)
     with listening(tap), enough_memory():
         try:

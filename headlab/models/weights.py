@@ -158,6 +158,11 @@ def head_values(network: Any, layer: int, residual: torch.Tensor) -> torch.Tenso
     return residual[:, None] @ weights.W_V + weights.b_V[:, None]
 
 
+def attention_module(network: Any, layer: int) -> Any | None:
+    """The module of one layer that makes queries, keys and values and attends; None without one."""
+    return _part(network, anatomy(network).layers[layer].attention)
+
+
 def norm_before(network: Any, layer: int) -> Any | None:
     """The norm in front of a layer's attention; None in models that normalise afterwards."""
     return _part(network, _layer(network, layer).reads)

@@ -17,6 +17,7 @@ ORDER = (
     {"behaviours"},
     {"measuring"},
     {"interventions", "profiles"},
+    {"mechanisms"},
     {"evidence"},
     {"exercises", "figures"},
     {"report"},

@@ -223,6 +223,9 @@ def _rank(options: argparse.Namespace) -> int:
     profile = profiled(load(options.model), options)
     columns = ["name", "score", "low", "high", "chance", "excess", "role_confidence"]
     table = profile.ranking(options.behaviour, top=options.top)[columns]
+    heads = [Head.parse(name) for name in table["name"]]
+    if profile.looks is not None:
+        table["on ordinary sentences"] = [profile.where_it_looks(*head) for head in heads]
     table.insert(1, "label", [profile.label_text(*Head.parse(name)) for name in table["name"]])
     facts = facts_of(profile.model_name, profile.start_token, profile.start_text)
     facts |= {"behaviour": options.behaviour}

@@ -215,8 +215,12 @@ class Profile:
         return pd.concat(parts, ignore_index=True)
 
     def heads_table(self) -> pd.DataFrame:
-        """One row for each head: label, confidence, stability, variants, margin, roles, tags."""
+        """One row for each head: label, confidence, stability, variants, margin, roles, tags.
+
+        Then where it looks on ordinary sentences, a column for each of ``budget.FIGURES``.
+        """
         layer, head = np.indices((self.n_layers, self.n_heads)).reshape(2, -1)
+        looks = {} if self.looks is None else self.looks.value
         columns = ("label", "label_confidence", "stability", "holds_in", "margin")
         return pd.DataFrame(
             {"name": [str(Head(int(a), int(b))) for a, b in zip(layer, head, strict=True)]}
@@ -224,7 +228,12 @@ class Profile:
             | {column: getattr(self, column).reshape(-1) for column in columns}
             | {"roles": [self.roles(a, b) for a, b in zip(layer, head, strict=True)]}
             | {"tags": [self.tags(a, b) for a, b in zip(layer, head, strict=True)]}
+            | {name: array.reshape(-1) for name, array in looks.items()}
         )
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row for each head, as ``heads_table``; ``table`` has one for each behaviour too."""
+        return self.heads_table()
 
     @cached_property
     def top_heads(self) -> dict[str, list[dict[str, Any]]]:

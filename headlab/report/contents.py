@@ -355,6 +355,7 @@ def _card(
         "index": head.head,
         "label": profile.label_text(*head),
         "sentence": profile.sentence(*head),
+        "looks": "" if profile.looks is None else profile.where_it_looks(*head),
         "confidence": profile.confidence_text(*head),
         "roles": roles,
         "rows": shown or _nearest(profile, names, head),

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from headlab import load_model
 from headlab.behaviours import Prompt, behaviours
 from headlab.behaviours.punctuation import is_punctuation
 from headlab.measuring.budget import FIRST_ROW, SHARES, Places, Sums, share_of_cells
 from headlab.models.attention import Tap, run
 from headlab.models.output_norms import output_norms
+from headlab.profiles.profiling import kept_profile
 from tests.models import configurations, tiny_model
 
 TEXTS = [
@@ -177,3 +179,11 @@ def test_recordings_of_gpt2_small(shared):
     for head, roles in enumerate(ROLES):
         for name, value in _plain(prompts, patterns, head, roles).items():
             assert figures[name][0, head] == pytest.approx(value, abs=1e-3), (name, head)
+
+
+def test_the_table_of_heads_says_where_each_looks():
+    profile = kept_profile(load_model("mini"))
+    table = profile.to_frame()
+    assert table["first"].to_numpy() == pytest.approx(profile.looks.value["first"].ravel())
+    shares = table[list(SHARES)].sum(axis=1)
+    assert shares.to_numpy() == pytest.approx(1, abs=2e-3)

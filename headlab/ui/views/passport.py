@@ -9,6 +9,7 @@ from headlab.evidence.ladder import evidence_ladder
 from headlab.evidence.published import marks
 from headlab.figures import position_names
 from headlab.heads import Head
+from headlab.measuring.budget import SHARES
 from headlab.measuring.confidence import UNCLASSIFIED
 from headlab.measuring.reading import CANNOT, Reading
 from headlab.profiles.profile import Profile
@@ -22,9 +23,11 @@ from headlab.ui.services.results import (
 )
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
+from headlab.ui.views.words import plain
 
 STEPS = {"passed": "✓", "failed": "✗", "not measured": "?", "does not apply": "–"}
 ALIKE = 0.9  # the least similarity of scores that is worth a link
+NAMED = 0.15  # a share from which on the bar has room for its name
 CIRCLES = {"active": "●", "quiet": "○", "too little to tell": "◌", CANNOT: "–"}
 
 
@@ -36,6 +39,9 @@ def passport(selection: Selection, reading: Reading, profile: Profile, head: Hea
         f"Label {profile.confidence_text(*head)} variants · margin "
         f"{profile.margin[head]:.2f} · on this text: {reading.hint(head.layer, head.head)}"
     )
+    if profile.looks is not None:
+        st.markdown(f"On ordinary sentences: {plain(profile.where_it_looks(*head))}.")
+        st.html(budget_bar(profile, head))
     st.html("".join(role_bar(reading, profile, head, name) for name in shown_roles(profile, head)))
     with st.expander("All scores"):
         st.dataframe(
@@ -70,6 +76,19 @@ def shown_roles(profile: Profile, head: Head) -> list[str]:
         (name for name in ranked if margin[name] >= 0), key=lambda n: -profile.score[n][head]
     )
     return passing or ranked[:1]
+
+
+def budget_bar(profile: Profile, head: Head) -> str:
+    """Where the head's attention goes on ordinary sentences, as one bar of shares that sum to 1."""
+    assert profile.looks is not None
+    shares = {name: float(profile.looks.value[name][head]) for name in SHARES}
+    parts = "".join(
+        f'<i class="s{number}" style="width:{100 * share:.1f}%" title="{SHARES[name]} {share:.0%}">'
+        f"{SHARES[name] if share >= NAMED else ''}</i>"
+        for number, (name, share) in enumerate(shares.items())
+    )
+    says = ", ".join(f"{SHARES[name]} {share:.0%}" for name, share in shares.items())
+    return f'<div class="budget" role="img" aria-label="Attention goes to: {says}">{parts}</div>'
 
 
 def role_bar(reading: Reading, profile: Profile, head: Head, name: str) -> str:

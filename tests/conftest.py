@@ -78,10 +78,12 @@ def chromium() -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What two workers share: a file stays whole, and all browser tests have one server."""
+    """What two workers share: a file stays whole, and tests of the one server stay together."""
     for item in items:
-        browser = item.get_closest_marker("browser")
-        item.add_marker(pytest.mark.xdist_group("browser" if browser else str(item.path)))
+        group = str(item.path)
+        if item.get_closest_marker("browser"):
+            group = "browser" if "app" in item.fixturenames else "browser, without the server"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def reason_of(report) -> str:

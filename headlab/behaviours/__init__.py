@@ -8,10 +8,10 @@ from functools import cache
 from types import ModuleType
 
 from headlab.behaviours import base
-from headlab.behaviours.base import Behaviour, Prompt, Rung, Spans
+from headlab.behaviours.base import Behaviour, Evidence, Prompt, Rung, Spans
 from headlab.errors import unknown
 
-__all__ = ["Behaviour", "Prompt", "Rung", "Spans", "behaviours", "get_behaviour"]
+__all__ = ["Behaviour", "Evidence", "Prompt", "Rung", "Spans", "behaviours", "get_behaviour"]
 
 
 def _modules() -> list[ModuleType]:

@@ -1,10 +1,13 @@
 """What a behaviour is, and what it is measured on."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
+
+from headlab.models.anatomy import anatomy
+from headlab.models.weights import has_weights
 
 MIN_ROWS = 3  # places to look that a text must give before a head's score says something
 
@@ -68,6 +71,22 @@ Targets = Callable[[np.ndarray, Sequence[str] | None, Spans | None], np.ndarray 
 ChanceCells = Callable[[np.ndarray, Sequence[str] | None, Spans | None], tuple[np.ndarray, float]]
 
 
+class Evidence(Protocol):
+    """Figures of every head that are gathered while the prompts of a probe are read."""
+
+    def read(self, run: Any) -> None:
+        """Look at one layer of a batch (``scoring.LayerRun``)."""
+
+    def end(self, batch: Any, hidden: Any) -> None:
+        """Look at the last hidden states [prompt, position, d_model], padded at the end.
+
+        ``batch`` is the ``scoring.Batch`` that they are of.
+        """
+
+    def figures(self) -> dict[str, np.ndarray]:
+        """What was found, by name: [layer, head], or one number."""
+
+
 @dataclass(frozen=True)
 class Behaviour:
     """One named behaviour of an attention head; each is one file of this package.
@@ -98,6 +117,9 @@ class Behaviour:
     ``scoring.LayerRun``) and ``n_rows(prompt)`` the number of query rows it averages over; with
     ``needs_model`` it needs more than the pattern, and heads before ``first_layer`` cannot be
     tested.
+
+    ``evidence(model, prompts)`` begins what its rungs need beside the score, gathered in the same
+    passes over the prompts of its first probe.
 
     ``rung3`` and ``rung4`` are what the evidence ladder asks beyond the pattern: that what the
     head writes agrees, and that removing the head changes the prediction. ``contrary`` marks a
@@ -132,7 +154,7 @@ class Behaviour:
     needs_model: bool = False
     first_layer: int = 0
     contrary: bool = False
-    evidence: Callable[[Any, Sequence[Prompt]], dict[str, np.ndarray]] | None = None
+    evidence: Callable[[Any, Sequence[Prompt]], Evidence] | None = None
 
     @property
     def scale_words(self) -> str:
@@ -156,3 +178,33 @@ class Behaviour:
 def positions(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Query positions as a column [n, 1] and key positions as a row [1, n]."""
     return np.arange(n)[:, None], np.arange(n)[None, :]
+
+
+class ReadsAndWrites:
+    """How often a head raises the token that it reads most, and how often it lowers it most.
+
+    Of some prompts the positions that are read, by ``id`` of the prompt. Attention does not matter:
+    the measure is that of the behaviour ``copying``. NaN for heads that are not there and for
+    weights that headlab cannot read.
+    """
+
+    def __init__(self, model: Any, positions: Mapping[int, Sequence[int]]) -> None:
+        self._positions = {prompt: list(places) for prompt, places in positions.items()}
+        self._counts = np.full((2, model.n_layers, model.n_heads), np.nan)
+        self._readable = anatomy(model.network) if has_weights(model.network) else None
+
+    def read(self, run: Any) -> None:
+        """Count the hits of one layer of a batch."""
+        rows = [(row, self._positions.get(id(prompt))) for row, prompt in enumerate(run.prompts)]
+        asked = [(row, places) for row, places in rows if places]
+        if self._readable is None or not self._readable.layers[run.layer].attention or not asked:
+            return
+        for count, hits in zip(self._counts, run.raised_and_lowered, strict=True):
+            found = hits.cpu().numpy()
+            here = sum(found[row][:, places].sum(-1) for row, places in asked)
+            count[run.layer] = np.nan_to_num(count[run.layer]) + here
+
+    def shares(self) -> tuple[np.ndarray, np.ndarray]:
+        """Raised and lowered [layer, head], 0 to 1."""
+        raised, lowered = self._counts / max(sum(map(len, self._positions.values())), 1)
+        return raised, lowered

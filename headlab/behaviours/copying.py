@@ -9,13 +9,12 @@ over the second half of repeated random tokens of sum over 1 <= k < q of A[q, k]
 import numpy as np
 
 from headlab.behaviours.base import Behaviour, Rung
-from headlab.models.weights import copied_tokens
 
 
 def measure(run):
     """Score and chance [prompt, head] of one layer."""
-    copied = copied_tokens(run.model.network, run.layer, run.value, run.tokens, run.lengths)
-    copied[..., 0] = 0  # [prompt, head, key]
+    copied = run.raised_and_lowered[0].clone()  # [prompt, head, key]
+    copied[..., 0] = 0
     n = copied.shape[-1]
     rows = np.zeros((len(run.prompts), n), dtype=np.float32)  # 1/rows on the second half
     for row, prompt in zip(rows, run.prompts, strict=True):

@@ -6,10 +6,9 @@ copy, since that is what comes next if the text repeats itself.
 
 import numpy as np
 
-from headlab.behaviours.base import Behaviour, Rung, positions
-from headlab.models.circuits import reads_and_writes
+from headlab.behaviours.base import Behaviour, ReadsAndWrites, Rung, positions
 
-N_EVIDENCE_PROMPTS = 10  # prompts, each of many tokens that are read one by one
+N_EVIDENCE_PROMPTS = 10  # each of many tokens
 
 
 def targets(tokens, token_texts=None, spans=None):
@@ -30,15 +29,25 @@ def text_targets(tokens, token_texts=None, spans=None):
     return targets(tokens) & (k != q - 1) & (tokens[:, None] != tokens[None, :])
 
 
-def evidence(model, prompts):
+class ReadWords:
     """How often a head raises, and lowers, the token that it reads most, [layer, head], 0 to 1.
 
     Whatever it looks at: every token but the first of ``N_EVIDENCE_PROMPTS`` prompts, some hundred
-    tokens; see ``circuits.reads_and_writes``.
+    tokens.
     """
-    tokens = [prompt.tokens for prompt in prompts[:N_EVIDENCE_PROMPTS]]
-    raised, lowered = reads_and_writes(model, tokens, [range(1, len(row)) for row in tokens])
-    return {"raises_what_it_reads": raised, "lowers_what_it_reads": lowered}
+
+    def __init__(self, model, prompts):
+        read = prompts[:N_EVIDENCE_PROMPTS]
+        self._found = ReadsAndWrites(model, {id(p): range(1, len(p.tokens)) for p in read})
+        self.read = self._found.read
+
+    def end(self, batch, hidden):
+        """What comes out of the last layer does not matter here."""
+
+    def figures(self):
+        """By name."""
+        raised, lowered = self._found.shares()
+        return {"raises_what_it_reads": raised, "lowers_what_it_reads": lowered}
 
 
 BEHAVIOUR = Behaviour(
@@ -73,5 +82,5 @@ BEHAVIOUR = Behaviour(
     example="The cat sat on the mat. The cat sat on the",
     targets=targets,
     text_targets=text_targets,
-    evidence=evidence,
+    evidence=ReadWords,
 )

@@ -7,9 +7,7 @@ in the text, else an induction head would find every attribute blindly.
 
 import numpy as np
 
-from headlab.behaviours.base import Behaviour, Rung
-from headlab.models.attention import Tap, run
-from headlab.models.circuits import reads_and_writes
+from headlab.behaviours.base import Behaviour, ReadsAndWrites, Rung
 from headlab.models.weights import last_logits
 
 
@@ -29,7 +27,7 @@ def chance_cells(tokens, token_texts=None, spans=None):
     return cells, spans.share
 
 
-def evidence(model, prompts):
+class Answers:
     """What a retrieval head is held against beside its score, [layer, head].
 
     Selectivity: attention on the right attribute as a share of the attention on all attributes,
@@ -39,42 +37,47 @@ def evidence(model, prompts):
     the first token of the right attribute, raises or lowers that token more than any other of the
     prompt.
     """
-    right = np.zeros((len(prompts), model.n_layers, model.n_heads))
-    total = np.zeros_like(right)
-    pasted = np.zeros_like(right, dtype=bool)
-    correct = np.zeros(len(prompts), dtype=bool)
-    for index, prompt in enumerate(prompts):
-        attribute = list(prompt.spans.attribute)
-        rows, generated = _last_rows(model, prompt)  # [layer, head, key]
-        right[index] = rows[..., attribute].sum(-1)
-        total[index] = rows[..., [*attribute, *prompt.spans.others]].sum(-1)
-        holds_answer = [k for k in attribute if prompt.tokens[k] == prompt.answer]
-        pasted[index] = np.isin(rows.argmax(-1), holds_answer)
-        correct[index] = generated == prompt.answer
-    raised, lowered = reads_and_writes(
-        model,
-        [prompt.tokens for prompt in prompts],
-        [prompt.spans.attribute[:1] for prompt in prompts],
-    )
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return {
-            "selectivity": right.sum(0) / total.sum(0),
-            "copy_paste_rate": pasted[correct].sum(0) / correct.sum(),
-            "answered_correctly": np.array(correct.mean()),
-            "raises_the_answer": raised,
-            "lowers_the_answer": lowered,
-        }
 
+    def __init__(self, model, prompts):
+        self._model = model
+        self._place = {id(prompt): index for index, prompt in enumerate(prompts)}
+        self._right = np.zeros((len(prompts), model.n_layers, model.n_heads))
+        self._total = np.zeros_like(self._right)
+        self._pasted = np.zeros_like(self._right, dtype=bool)
+        self._correct = np.zeros(len(prompts), dtype=bool)
+        self._writes = ReadsAndWrites(model, {id(p): p.spans.attribute[:1] for p in prompts})
 
-def _last_rows(model, prompt):
-    """Where every head looks from the last token [layer, head, key], and the token generated."""
-    rows = []
+    def read(self, run):
+        """Where the last token of each prompt looks, and what is written from there."""
+        for row, prompt in enumerate(run.prompts):
+            index, attribute = self._place[id(prompt)], list(prompt.spans.attribute)
+            n = len(prompt.tokens)
+            looks = run.pattern[row, :, n - 1, :n].float().cpu().numpy()  # [head, key]
+            self._right[index, run.layer] = looks[:, attribute].sum(-1)
+            others = [*attribute, *prompt.spans.others]
+            self._total[index, run.layer] = looks[:, others].sum(-1)
+            holds_answer = [k for k in attribute if prompt.tokens[k] == prompt.answer]
+            self._pasted[index, run.layer] = np.isin(looks.argmax(-1), holds_answer)
+        self._writes.read(run)
 
-    def read(layer, pattern, value):
-        rows.append(pattern[0, :, -1].float().cpu().numpy())
+    def end(self, batch, hidden):
+        """Which prompts were answered correctly."""
+        last = hidden[range(len(batch.prompts)), batch.lengths - 1]
+        generated = last_logits(self._model.network, last[:, None]).argmax(-1).tolist()
+        for prompt, token in zip(batch.prompts, generated, strict=True):
+            self._correct[self._place[id(prompt)]] = token == prompt.answer
 
-    hidden = run(model.network, model.as_batch([prompt.tokens]), Tap(read=read))
-    return np.stack(rows), int(last_logits(model.network, hidden)[0].argmax())
+    def figures(self):
+        """By name."""
+        raised, lowered = self._writes.shares()
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return {
+                "selectivity": self._right.sum(0) / self._total.sum(0),
+                "copy_paste_rate": self._pasted[self._correct].sum(0) / self._correct.sum(),
+                "answered_correctly": np.array(self._correct.mean()),
+                "raises_the_answer": raised,
+                "lowers_the_answer": lowered,
+            }
 
 
 BEHAVIOUR = Behaviour(
@@ -104,5 +107,5 @@ BEHAVIOUR = Behaviour(
     example="Maria lives in Oslo. Peter lives in Lima. Anna lives in Rome. The home of Peter is",
     targets=targets,
     chance_cells=chance_cells,
-    evidence=evidence,
+    evidence=Answers,
 )

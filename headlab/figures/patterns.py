@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 
 from headlab.figures.layout import FRAME, below, frames, laid_out, plain, position_names
 
+HEIGHT = 600  # pixels
+
 
 def pattern_figure(
     pattern: np.ndarray,
@@ -17,6 +19,7 @@ def pattern_figure(
     log: bool = False,
     outlined: np.ndarray | None = None,
     strength: float = 1.0,
+    height: int = HEIGHT,
 ) -> go.Figure:
     """One head's pattern [query, key], query down and key across; exact values on hover.
 
@@ -37,17 +40,21 @@ def pattern_figure(
         figure.add_shape(
             type="path", path=frames(outlined), line={"color": FRAME, "width": 2}, opacity=0.9
         )
-    return _with_titles(figure, title, policy)
+    return _with_titles(figure, title, policy, height)
 
 
 def difference_figure(
-    difference: np.ndarray, token_texts: Sequence[str], title: str, policy: str
+    difference: np.ndarray,
+    token_texts: Sequence[str],
+    title: str,
+    policy: str,
+    height: int = HEIGHT,
 ) -> go.Figure:
     """One pattern minus another [query, key], -1 to 1; a colour scale safe for the colour-blind."""
     shown = np.where(np.tri(len(difference), dtype=bool), difference, np.nan).astype(np.float32)
     scale = {"zmin": -1, "zmax": 1, "colorbar": below("difference")}
     figure = _map(shown, shown, token_texts, "PuOr_r", "%{customdata:+.4f}", scale)
-    return _with_titles(figure, title, policy)
+    return _with_titles(figure, title, policy, height)
 
 
 def _map(
@@ -72,14 +79,15 @@ def _map(
             **scale,
         )
     )
-    every = -(-len(names) // 48)
-    ticks = {"tickvals": names[::every], "showgrid": False, "tickfont": {"size": 11}}
-    figure.update_xaxes(title="key (looked at)", side="top", tickangle=-90, **ticks)
-    figure.update_yaxes(title="query (looks)", autorange="reversed", **ticks)
+    ticks = {"showgrid": False, "tickfont": {"size": 11}}  # plotly names as many as there is room
+    figure.update_xaxes(
+        title="key (looked at)", side="top", tickangle=-90, automargin=True, **ticks
+    )
+    figure.update_yaxes(title="query (looks)", autorange="reversed", automargin=True, **ticks)
     return figure
 
 
-def _with_titles(figure: go.Figure, title: str, policy: str) -> go.Figure:
+def _with_titles(figure: go.Figure, title: str, policy: str, height: int) -> go.Figure:
     """Room above the picture for the words of the tokens."""
-    figure = laid_out(figure, title, policy, height=680)
-    return figure.update_layout(title={"y": 0.97}, margin={"l": 10, "r": 10, "t": 190, "b": 10})
+    figure = laid_out(figure, title, policy, height=height)
+    return figure.update_layout(title={"y": 0.98}, margin={"l": 10, "r": 10, "t": 60, "b": 10})

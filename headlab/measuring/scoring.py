@@ -17,6 +17,7 @@ from headlab.errors import HeadlabError
 from headlab.models import kernels, logit_lens
 from headlab.models.anatomy import anatomy
 from headlab.models.loading import LoadedModel
+from headlab.models.weights import OwnTokens
 
 ROW_SUM_TOLERANCE = 0.02
 MIN_CHANGE = 0.05  # of a score or a share of attention; what differs by less looks alike
@@ -134,6 +135,8 @@ class Batch:
         self.lengths = np.array([len(prompt.tokens) for prompt in prompts])
         self.rows = {b.name: np.zeros(len(prompts), dtype=int) for b in chosen}
         self.names_read: NamesRead | None = None
+        self._own_tokens: OwnTokens | None = None
+        self._moved: tuple[int, tuple[Any, Any]] | None = None
         self._even_chance: dict[str, np.ndarray] = {}
         self._columns = _Columns(len(prompts), int(self.lengths.max()))
         self._extra = list(extra or {})
@@ -171,6 +174,16 @@ class Batch:
             self._even_chance[behaviour.name] = even
         else:
             self._columns.add(("chance", behaviour.name), chances)
+
+    def raised_and_lowered(self, layer: int, value: Any) -> tuple[Any, Any]:
+        """See :class:`headlab.models.weights.OwnTokens`; found once for all that ask of a layer."""
+        if self._moved is None or self._moved[0] != layer:
+            assert self.model is not None
+            if self._own_tokens is None:
+                tokens = self.model.as_batch([prompt.tokens for prompt in self.prompts])
+                self._own_tokens = OwnTokens(self.model.network, tokens, self.lengths.tolist())
+            self._moved = layer, self._own_tokens.raised_and_lowered(layer, value)
+        return self._moved[1]
 
     @property
     def edit_residual(self) -> Callable[[int, Any], None] | None:
@@ -248,10 +261,10 @@ class LayerRun:
         """The prompts of this batch."""
         return self.batch.prompts
 
-    @cached_property
-    def tokens(self) -> Any:
-        """Token ids [prompt, position], padded."""
-        return self.model.as_batch([prompt.tokens for prompt in self.prompts])
+    @property
+    def raised_and_lowered(self) -> tuple[Any, Any]:
+        """Where a head's output raises, and lowers, the token read most: [prompt, head, key]."""
+        return self.batch.raised_and_lowered(self.layer, self.value)
 
     @cached_property
     def lengths(self) -> Any:

@@ -17,9 +17,7 @@ from headlab.models.attention import Tap, run
 from headlab.models.kernels import as_tensor
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import token_text
-from headlab.models.weights import has_weights, raised_and_lowered
-
-BATCH_SIZE = 16
+from headlab.models.weights import has_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,38 +129,6 @@ def _named(
     model: LoadedModel, ids: np.ndarray, logits: np.ndarray
 ) -> tuple[tuple[str, float], ...]:
     return tuple((token_text(model, int(token)), float(logits[token])) for token in ids)
-
-
-def reads_and_writes(
-    model: LoadedModel, prompts: Sequence[Sequence[int]], places: Sequence[Sequence[int]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """How often a head raises the token that it reads most, and how often it lowers it most.
-
-    Shares [layer, head], 0 to 1, of the positions ``places`` (one list for each prompt): among the
-    prompt's distinct tokens, the one read there is the one whose logit the head's output raises,
-    or lowers, more than any other. Attention does not matter. The measure is that of the behaviour
-    ``copying``. NaN for weights that headlab cannot read.
-    """
-    counts = np.zeros((2, model.n_layers, model.n_heads))
-    if not has_weights(model.network):
-        return counts[0] * np.nan, counts[1] * np.nan
-    for begin in range(0, len(prompts), BATCH_SIZE):
-        batch = prompts[begin : begin + BATCH_SIZE]
-        tokens = model.as_batch(batch)
-        lengths = np.array([len(prompt) for prompt in batch])
-        chosen = np.zeros(tuple(tokens.shape), dtype=bool)
-        for row, positions in zip(chosen, places[begin : begin + BATCH_SIZE], strict=True):
-            row[list(positions)] = True
-
-        def read(layer, pattern, value, tokens=tokens, lengths=lengths, chosen=chosen):
-            found = raised_and_lowered(model.network, layer, value, tokens, lengths)
-            for count, hits in zip(counts, found, strict=True):
-                by_key = hits.transpose(1, 2).float().cpu().numpy()  # [prompt, key, head]
-                count[layer] += by_key[chosen].sum(0)
-
-        run(model.network, tokens, Tap(read=read, last_layer=model.n_layers - 1))
-    raised, lowered = counts / sum(len(positions) for positions in places)
-    return raised, lowered
 
 
 def _check(model: LoadedModel, head: Head) -> None:

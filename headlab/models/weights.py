@@ -3,7 +3,7 @@
 Shapes follow x @ W: ``W_V`` [head, d_model, d_head], ``W_O`` [head, d_head, d_model].
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -247,56 +247,43 @@ def last_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:
     return logits_of(network, hidden[:, -1])
 
 
-@torch.inference_mode()
-def copied_tokens(
-    network: Any,
-    layer: int,
-    value: torch.Tensor,
-    tokens: torch.Tensor,
-    lengths: torch.Tensor,
-) -> torch.Tensor:
-    """Where a head's output raises the token it reads more than any other token of the prompt.
+class OwnTokens:
+    """Which of its own prompt's tokens a head's output raises most, or lowers most.
 
-    ``value`` [batch, head, key, d_head] as the tap shows it, ``tokens`` [batch, key], ``lengths``
-    [batch]. Returns 1.0 or 0.0, [batch, head, key]; 0 beyond a prompt's length. Computed in
-    float32 whatever the network's type, for the largest of many logits is asked for.
+    Made once for a batch, ``tokens`` [batch, key] of ``lengths`` [batch], and asked layer by layer.
+    Computed in float32 whatever the network's type, for the largest of many logits is asked for.
     """
-    copied = value.new_zeros(value.shape[:3], dtype=torch.float32)
-    for row, own, logits in _own_logits(network, layer, value, tokens, lengths):
-        copied[row, :, : len(own)] = (logits.argmax(-1) == own).to(copied.dtype)
-    return copied
 
+    @torch.inference_mode()
+    def __init__(self, network: Any, tokens: torch.Tensor, lengths: Sequence[int]) -> None:
+        self._network = network
+        found = [
+            tokens[row, :length].unique(return_inverse=True) for row, length in enumerate(lengths)
+        ]
+        distinct = tokens.new_zeros(len(found), max(len(each) for each, _ in found))
+        self._absent = torch.ones_like(distinct, dtype=torch.bool)[:, None, None]
+        self._own = torch.full_like(tokens, -1)[:, None]  # which of them stands at each key
+        for row, (each, own) in enumerate(found):
+            distinct[row, : len(each)] = each
+            self._absent[row, ..., : len(each)] = False
+            self._own[row, :, : len(own)] = own
+        together, self._places = distinct.unique(return_inverse=True)
+        self._columns = unembedding(network, together).float()
+        self._columns = self._columns * final_norm_weight(network).float()[:, None]
 
-@torch.inference_mode()
-def raised_and_lowered(
-    network: Any,
-    layer: int,
-    value: torch.Tensor,
-    tokens: torch.Tensor,
-    lengths: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """:func:`copied_tokens`, and where the token read is the one that the output lowers most."""
-    raised, lowered = value.new_zeros((2, *value.shape[:3]), dtype=torch.float32)
-    for row, own, logits in _own_logits(network, layer, value, tokens, lengths):
-        raised[row, :, : len(own)] = (logits.argmax(-1) == own).to(raised.dtype)
-        lowered[row, :, : len(own)] = (logits.argmin(-1) == own).to(raised.dtype)
-    return raised, lowered
+    @torch.inference_mode()
+    def raised_and_lowered(
+        self, layer: int, value: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where a head's output raises the token it reads more than any other token of the prompt.
 
-
-def _own_logits(
-    network: Any,
-    layer: int,
-    value: torch.Tensor,
-    tokens: torch.Tensor,
-    lengths: torch.Tensor,
-) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Each prompt: its row, which of its distinct tokens stands at each key, and their logits.
-
-    The logits [head, key, distinct token] are those of what each head writes when it reads a key.
-    """
-    W_O = head_weights(network, layer).W_O.float()
-    norm = final_norm_weight(network).float()[:, None]
-    for row, length in enumerate(lengths.tolist()):
-        distinct, own = tokens[row, :length].unique(return_inverse=True)
-        raises = W_O @ (unembedding(network, distinct).float() * norm)  # [head, d_head, token]
-        yield row, own, value[row, :, :length].float() @ raises
+        And where it lowers it more. ``value`` [batch, head, key, d_head] as the tap shows it.
+        Returns 1.0 or 0.0, [batch, head, key]; 0 beyond a prompt's length.
+        """
+        W_O = head_weights(self._network, layer).W_O.float()
+        moves = (W_O.flatten(0, 1) @ self._columns).view(*W_O.shape[:2], -1)
+        moves = moves[:, :, self._places].permute(2, 0, 1, 3)  # [batch, head, d_head, token]
+        logits = value.float() @ moves  # [batch, head, key, token]
+        raised = logits.masked_fill(self._absent, -torch.inf).argmax(-1) == self._own
+        lowered = logits.masked_fill(self._absent, torch.inf).argmin(-1) == self._own
+        return raised.float(), lowered.float()

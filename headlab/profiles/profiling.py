@@ -12,16 +12,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from headlab import log
 from headlab.__version__ import __version__
-from headlab.behaviours import Behaviour, Prompt, behaviours, code_digest, code_of
+from headlab.behaviours import Behaviour, Evidence, Prompt, behaviours, code_digest, code_of
 from headlab.errors import HeadlabError
 from headlab.measuring import budget, confidence, probe_sentences, probes
-from headlab.measuring.scoring import Batch, Measured
+from headlab.measuring.scoring import Batch, LayerRun, Measured
 from headlab.models.attention import Tap, run
 from headlab.models.catalogue import shipped_profiles
 from headlab.models.loading import LoadedModel
@@ -88,19 +89,21 @@ def measure(
     chosen: Sequence[Behaviour],
     did: Callable[[int], None] | None = None,
     sums: budget.Sums | None = None,
+    gathered: Mapping[str, Sequence[Evidence]] = MappingProxyType({}),
 ) -> Measurements:
     """Every head on the chosen behaviours, one forward pass for each prompt.
 
     One layer of attention exists at a time; scores of [prompt, layer, head] are what is kept.
-    ``did`` is called with each batch's number of tokens when they are measured; ``sums``, of the
-    sentences, are filled in the same passes.
+    ``did`` is called with each batch's number of tokens when they are measured. In the same passes
+    ``sums``, of the sentences, are filled, and the evidence ``gathered`` from a probe.
     """
     measured: Measurements = {behaviour.name: {} for behaviour in chosen}
     for probe, sequences in prompts.items():
         here = [behaviour for behaviour in chosen if probe in behaviour.probes]
         if here and sequences:
             own = sums if probe == SENTENCES else None
-            for name, result in _measure_probe(model, sequences, here, did, own).items():
+            also = gathered.get(probe, ())
+            for name, result in _measure_probe(model, sequences, here, did, own, also).items():
                 measured[name][probe] = result
     return measured
 
@@ -111,6 +114,7 @@ def measure_in_stages(
     chosen: Sequence[Behaviour],
     did: Callable[[int], None] | None = None,
     sums: budget.Sums | None = None,
+    gathered: Mapping[str, Sequence[Evidence]] = MappingProxyType({}),
 ) -> Iterator[tuple[float, Measurements]]:
     """The same in ``STAGES``: each share of the prompts, and what they and all before them gave."""
     measured: Measurements = {behaviour.name: {} for behaviour in chosen}
@@ -120,7 +124,7 @@ def measure_in_stages(
             probe: sequences[math.ceil(before * len(sequences)) : math.ceil(share * len(sequences))]
             for probe, sequences in prompts.items()
         }
-        for name, by_probe in measure(model, piece, chosen, did, sums).items():
+        for name, by_probe in measure(model, piece, chosen, did, sums, gathered).items():
             for probe, new in by_probe.items():
                 known = measured[name].get(probe)
                 measured[name][probe] = new if known is None else known.and_then(new)
@@ -134,6 +138,7 @@ def _measure_probe(
     chosen: Sequence[Behaviour],
     did: Callable[[int], None] | None,
     sums: budget.Sums | None,
+    gathered: Sequence[Evidence],
 ) -> dict[str, Measured]:
     shape = (len(prompts), model.n_layers, model.n_heads)
     score = {b.name: np.full(shape, np.nan) for b in chosen}
@@ -154,10 +159,15 @@ def _measure_probe(
                 chance[behaviour.name][indices, layer] = chances[behaviour.name]
             if look is not None:
                 look(layer, pattern, value)
+            for each in gathered:
+                each.read(LayerRun(batch, layer, pattern, value))
 
         tokens = model.as_batch([prompt.tokens for prompt in batch.prompts])
-        tap = Tap(read=read, edit_residual=batch.edit_residual, last_layer=model.n_layers - 1)
-        run(model.network, tokens, tap)
+        stop = None if gathered else model.n_layers - 1  # evidence may ask what comes out
+        tap = Tap(read, edit_residual=batch.edit_residual, last_layer=stop)
+        hidden = run(model.network, tokens, tap)
+        for each in gathered:
+            each.end(batch, hidden)
         for behaviour in chosen:
             rows[behaviour.name][indices] = batch.rows[behaviour.name]
         if did is not None:
@@ -247,10 +257,13 @@ def profile_model(
     untested = _untested(model, order, prompts)
     order = {name: b for name, b in order.items() if name not in untested}
     chosen = list(order.values())
-    evident = {b.evidence: prompts[b.probes[0]] for b in chosen if b.evidence is not None}
+    gathered: dict[str, list[Evidence]] = {}
+    for b in chosen:
+        if b.evidence is not None:
+            probe = b.probes[0]
+            gathered.setdefault(probe, []).append(b.evidence(model, prompts[probe]))
     sets = [prompts] * (1 + controls) + list(replaced.values())
     all_prompts = [p for by_probe in sets for probe in by_probe.values() for p in probe]
-    all_prompts += [p for sequences in evident.values() for p in sequences]
     work = Work(_n_tokens(all_prompts), progress)
     places = budget.Places(prompts[SENTENCES])
     sums = budget.Sums(places, model.n_layers, model.n_heads, model.network)
@@ -259,15 +272,14 @@ def profile_model(
         return _as_profile(model, key, start, order, untested, statistics, sums, **checks)
 
     work.start("measuring the probes")
-    for share, measured in measure_in_stages(model, prompts, chosen, work.did, sums):
+    for share, measured in measure_in_stages(model, prompts, chosen, work.did, sums, gathered):
         if share == 1 or partial is not None:
             statistics = _statistics(measured, order)
         if partial is not None:
             partial(share, as_profile(statistics))
     evidence: dict[str, np.ndarray] = {}
-    for find, sequences in evident.items():
-        evidence |= find(model, sequences)
-        work.did(_n_tokens(sequences))
+    for each in (each for of_probe in gathered.values() for each in of_probe):
+        evidence |= each.figures()
 
     label = statistics.label
     holds_in = np.zeros(label.shape, dtype=int)

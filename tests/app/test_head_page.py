@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab import load_model, profile_model, read_text
+from headlab import explain_attention, load_model, profile_model, read_text
 from headlab.evidence.ladder import evidence_ladder
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
@@ -41,9 +41,16 @@ def table(test: AppTest, column: str):
     return [frame.value for frame in test.dataframe if column in frame.value.columns]
 
 
+def values(test: AppTest) -> np.ndarray:
+    """The picture as a table; its columns are tokens by position."""
+    frames = [frame.value for frame in test.dataframe]
+    (shown,) = [frame for frame in frames if str(frame.columns[0]).startswith("0 ")]
+    return shown.to_numpy(dtype=float)
+
+
 def test_the_table_holds_the_engine_s_values(reading):
     test = head_page(layer="3", head="7")
-    shown = test.dataframe[0].value.to_numpy(dtype=float)
+    shown = values(test)
     below = np.tri(len(reading.tokens), dtype=bool)
     assert shown[below] == pytest.approx(reading.pattern(3, 7)[below], abs=5e-5)
     assert np.isnan(shown[~below]).all()
@@ -53,9 +60,7 @@ def test_the_lens_says_what_was_left(reading):
     rest, left = without_first(reading.pattern(3, 7))
     test = head_page(layer="3", head="7", lens="on")
     assert f"{left[1:].mean():.1%} of this head's attention is left" in said(test)
-    assert test.dataframe[0].value.to_numpy(dtype=float)[5, 2] == pytest.approx(
-        rest[5, 2], abs=5e-5
-    )
+    assert values(test)[5, 2] == pytest.approx(rest[5, 2], abs=5e-5)
     assert (table(test, "attention")[0]["key"] > 0).all()
 
 
@@ -113,8 +118,28 @@ def test_two_heads_stand_beside_each_other_and_can_be_swapped_and_pinned(model):
 
 def test_a_head_beside_itself_gets_a_sentence():
     test = head_page(layer="5", head="1", beside="L5.H1")
-    assert "choose another one beside it" in said(test)
-    assert [block.value.split(":")[0] for block in test.subheader][1:] == ["L5.H1"]
+    assert "L5.H1 is pinned: choose another head" in said(test)
+    assert [block.value.split(":")[0] for block in test.subheader] == ["L5.H1"]
+
+
+def test_why_it_looks_there_is_the_engine_s_and_predicted_first(model, reading):
+    query = 9
+    key = int(reading.pattern(3, 5)[query, 1 : query + 1].argmax()) + 1
+    test = head_page(layer="3", head="5", token=str(query))
+    why = explain_attention(model, reading.text, "L3.H5", query, key)
+    assert f"puts **{why.attention:.0%}** of its attention" in said(test)
+    assert f"{why.contrast:+.2f} above the mean of the row" in said(test)
+    part, much = why.shares("key")[0]
+    bars = "".join(block.proto.body for block in test.get("html"))
+    assert f"{part} adds {much:+.2f}" in bars
+    assert "You predicted" not in "".join(b.value for b in (*test.success, *test.warning))
+    next(pills for pills in test.pills if "Without" in pills.label).set_value(
+        "looks there less"
+    ).run()
+    next(button for button in test.button if button.label == "Take it out").click().run()
+    found = why.without(part, "key")
+    (verdict,) = [b.value for b in (*test.success, *test.warning) if "You predicted" in b.value]
+    assert f"goes from {found.before[key]:.0%} to {found.after[key]:.0%}" in verdict
 
 
 @pytest.mark.parametrize("token", ["500", "-2"])
@@ -127,7 +152,7 @@ def test_a_long_text_shows_the_row_of_the_chosen_token(model):
     test = opened("pages/Head.py", own=text, layer="1", head="1", token="5")
     assert not test.exception and not test.error
     reading = read_text(model, text)
-    (row,) = test.dataframe[0].value.to_numpy(dtype=float)
+    (row,) = values(test)
     assert row[:6] == pytest.approx(reading.pattern(1, 1)[5, :6], abs=5e-5)
     assert "This text is long" in said(test)
 

@@ -133,7 +133,10 @@ def test_enter_removes_the_one_head_that_was_typed(page, app):
 def test_steps_and_sheets_begin_at_their_top_and_a_verdict_comes_into_view(page, app):
     page.set_viewport_size({"width": 1366, "height": 768})
     page.goto(f"{app}/{SHEET}")
+    page.get_by_role("radio", name="3 heads").wait_for()
+    settle(page)
     page.get_by_role("radio", name="3 heads").click()
+    settle(page)
     page.get_by_role("radio", name="4 sure").click()
     settle(page)
     page.get_by_role("button", name="Lock my answer").click()

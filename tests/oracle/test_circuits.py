@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from headlab import HeadlabError
-from headlab.behaviours import get_behaviour
+from headlab.behaviours import Prompt, get_behaviour
+from headlab.behaviours.base import ReadsAndWrites
 from headlab.heads import Head
 from headlab.measuring import probes
-from headlab.measuring.scoring import Batch
+from headlab.measuring.scoring import Batch, LayerRun
 from headlab.models.anatomy import anatomy, remember
 from headlab.models.attention import Tap, run
 from headlab.models.circuits import (
     eigenvalue_copying,
     ov_circuit,
     qk_circuit,
-    reads_and_writes,
     written_tokens,
 )
 from headlab.models.logit_lens import names_written
@@ -283,10 +283,19 @@ def test_a_head_that_copies_every_token_raises_what_it_reads():
         for head, sign in ((1, 50), (2, -50)):
             W_O = sign * torch.linalg.pinv(values[2][head, 1:]) @ wanted
             network.transformer.h[2].attn.c_proj.weight[head * d_head : (head + 1) * d_head] = W_O
-    raised, lowered = reads_and_writes(model, [tokens], [range(1, 8)])
+    prompt, other = Prompt(tuple(tokens)), Prompt((0, 5, 6))
+
+    def found(places):
+        """The shares of these places, gathered in one pass over both prompts."""
+        batch, gathered = Batch([prompt, other], [], model=model), ReadsAndWrites(model, places)
+        ids = model.as_batch([prompt.tokens, other.tokens])
+        run(network, ids, Tap(lambda *layer: gathered.read(LayerRun(batch, *layer))))
+        return gathered.shares()
+
+    raised, lowered = found({id(prompt): range(1, 8)})
     assert raised.shape == lowered.shape == (3, 4)
     assert (raised[2, 1], lowered[2, 2]) == (1, 1) and (raised[2, 2], lowered[2, 1]) == (0, 0)
-    part, _ = reads_and_writes(model, [tokens, [0, 5, 6]], [[1, 2], []])
+    part, _ = found({id(prompt): [1, 2], id(other): []})
     assert part[2, 1] == 1
 
 

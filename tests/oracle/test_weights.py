@@ -133,18 +133,19 @@ def test_queries_and_keys_are_those_of_the_weights(kind):
         equal(((x @ w.W_K)[:, :, 0] + w.b_K)[:, ::group], key)
 
 
-def test_copied_tokens_equal_a_slow_straightforward_reference(recorded):
+def test_raised_and_lowered_tokens_equal_a_slow_straightforward_reference(recorded):
     network, tokens = recorded.network, recorded.tokens
     last = recorded.norms[-1]
     inside = any(last is module for name, module in network.named_modules() if ".layers." in name)
     scale = torch.ones(32) if inside else last.weight
-    lengths = torch.tensor([13, 9])
+    lengths = [13, 9]
+    asked = weights.OwnTokens(network, tokens, lengths)
     for layer, x in enumerate(recorded.inputs):
         w = weights.head_weights(network, layer)
         value = x[:, None] @ w.W_V + w.b_V[:, None]
-        ours = weights.copied_tokens(network, layer, value, tokens, lengths)
-        expected = torch.zeros(2, 4, 13)
-        for row, length in enumerate(lengths.tolist()):
+        raised, lowered = asked.raised_and_lowered(layer, value)
+        expected, against = torch.zeros(2, 2, 4, 13)
+        for row, length in enumerate(lengths):
             own = tokens[row, :length]
             for head in range(4):
                 for k in range(length):
@@ -154,7 +155,8 @@ def test_copied_tokens_equal_a_slow_straightforward_reference(recorded):
                         written = decoder.project_out(written)
                     logits = network.get_output_embeddings()(written)
                     expected[row, head, k] = own[logits[own].argmax()] == own[k]
-        assert torch.equal(ours, expected)
+                    against[row, head, k] = own[logits[own].argmin()] == own[k]
+        assert torch.equal(raised, expected) and torch.equal(lowered, against)
         assert expected.any() and not expected.all()
 
 

@@ -1,6 +1,7 @@
 """What a server imports once: by one thread, told when it fails, waited for by every page."""
 
 import ast
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -67,6 +68,18 @@ def test_a_page_says_that_importing_failed(package, monkeypatch):
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_every_page_waits_before_it_imports(path):
-    _, first, second, *_ = ast.parse(path.read_text(encoding="utf-8")).body
-    assert ast.unparse(first) == "from headlab.ui.services.opening import wait_for_imports"
-    assert ast.unparse(second) == "wait_for_imports()"
+    body = [ast.unparse(each) for each in ast.parse(path.read_text(encoding="utf-8")).body[1:]]
+    before = body[: body.index("wait_for_imports()")]
+    imported = [line for line in before if "import" in line.split()]
+    wait = "from headlab.ui.services.opening import wait_for_imports"
+    light = ["import streamlit as st", "from headlab.ui.components.first_look import first_look"]
+    assert wait in imported
+    assert path.stem == "streamlit_app" or before == [wait]
+    assert set(imported) <= {wait, *light}
+
+
+def test_what_the_entrance_draws_first_needs_no_torch():
+    code = "import sys, headlab.ui.components.first_look\nprint(sorted(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(found.stdout.splitlines()[-1]))
+    assert not loaded & {"torch", "transformers", "plotly"}

@@ -28,6 +28,7 @@ from headlab.interventions.replacing import Mode
 from headlab.measuring.effort import effort_of_reading
 from headlab.measuring.pictures import Pictures
 from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_text
+from headlab.mechanisms import AttentionExplanation, explain_attention
 from headlab.models.attention import pausing
 from headlab.models.catalogue import gigabytes
 from headlab.models.circuits import Written, eigenvalue_copying, written_from
@@ -351,6 +352,18 @@ def get_attribution(
             start_token=policy(start),
         ),
         "Splitting the prediction into its parts …",
+    )
+
+
+def get_explanation(
+    selection: Selection, chosen: ChosenText, head: Head, query: int, key: int
+) -> AttentionExplanation:
+    """Why a head looks from one token of a text to another; HeadlabError where no sum is exact."""
+    model, start = get_model(selection.model), policy(selection.start_token)
+    return shared(
+        ("why there", head, query, key, *_text_key(selection, chosen)),
+        lambda: explain_attention(model, chosen.text, head, query, key, start_token=start),
+        "Splitting the score into its parts …",
     )
 
 

@@ -534,7 +534,9 @@ class HeadGrid {
   say() {
     const { marked, pinned, hovered } = this
     const found = this.find(".found")
-    const words = hovered ? this.spokenCell(...hovered) : marked !== null && marked !== pinned ? this.spokenMark() : ""
+    // the pointer still rests on the word that was pressed when the answer comes
+    const isNew = marked !== null && marked !== pinned && !this.data.pair?.includes(marked)
+    const words = hovered ? this.spokenCell(...hovered) : isNew ? this.spokenMark() : ""
     const isFound = !words && found.childElementCount > 0
     const isEdit = !words && !isFound && pinned !== null && this.data.asks && this.data.pool === 1
     found.hidden = !isFound

@@ -35,7 +35,7 @@ def bare_pass(
     @torch.inference_mode()
     def bare() -> None:
         for batch in batches:
-            eager.transformer(batch, use_cache=False)
+            eager.base_model(batch, use_cache=False)
 
     return bare
 

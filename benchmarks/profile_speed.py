@@ -1,10 +1,12 @@
 """How much scoring costs beside the forward pass it rides on.
 
-    PYTHONPATH=. python benchmarks/profile_speed.py [--width 768] [--repeat 5] [--processor-time]
+    PYTHONPATH=. python benchmarks/profile_speed.py [MODEL ...] [--width 768] [--repeat 5]
 
 Runs the profile's pattern behaviours over its probes (50 repeated sequences, 20 sentences) and a
 bare eager forward pass of the same batches through the same base model, alternately, and prints
-the ratio of the medians; then the seconds that whole profiles of `mini` take. --processor-time
+the ratio of the medians; then what whole profiles cost, in bare passes over all core probes, with
+the random-weight controls kept from before, as they are for every later model of a shape.
+--processor-time
 counts the processor's seconds on one thread instead of the clock's, for a machine that others use
 at the same time.
 """
@@ -21,7 +23,8 @@ from transformers import AutoModelForCausalLM, GPT2Config
 from benchmarks.bare import bare_pass, eager_twin, on_patterns
 from headlab import LoadedModel, load_model, profile_model
 from headlab.measuring import probes
-from headlab.models.attention import NAME
+from headlab.models.proof import examine
+from headlab.profiles import profiling
 from headlab.profiles.profiling import measure
 
 clock: Callable[[], float] = time.perf_counter
@@ -37,7 +40,8 @@ def random_model(mini: LoadedModel, width: int) -> LoadedModel:
     """GPT-2's shape, 12 layers of 12 heads, with random weights and the tokenizer of `mini`."""
     sizes = {"n_embd": width, "n_layer": 12, "n_head": 12, "vocab_size": len(mini.tokenizer)}
     config = GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)
-    network = AutoModelForCausalLM.from_config(config, attn_implementation=NAME).eval()
+    network = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    examine(network)
     return replace(mini, network=network, name=f"random, width {width}", folder=None)
 
 
@@ -66,8 +70,48 @@ def compare(model: LoadedModel, repeat: int) -> None:
     )
 
 
+def whole(name: str, repeat: int) -> None:
+    """Print what whole profiles of a model cost, in bare forward passes over its core probes."""
+    model = load_model(name)
+    prompts = probes.probe_prompts(model, model.start_token)
+    core = [prompts[probe] for probe in ("repeats", "sentences", "facts", "names")]
+    bare = bare_pass(model, eager_twin(model.network), core)
+    first: list[float] = []
+
+    def quick() -> None:
+        begin = clock()
+        profile_model(
+            model,
+            variants=False,
+            controls=0,
+            cache=False,
+            partial=lambda share, _: first.append(clock() - begin) if share == 0.1 else None,
+        )
+
+    profiling._kept = lambda *_: None  # every profile is measured; only the controls are kept
+    kinds: dict[str, Callable[[], object]] = {
+        "whole, controls kept": lambda: profile_model(model),
+        "without variants and controls": quick,
+    }
+    profile_model(model)  # keeps the controls
+    bare()
+    times: dict[str, list[float]] = {kind: [] for kind in kinds}
+    passes = []
+    for _ in range(repeat):
+        passes.append(seconds(bare))
+        for kind, work in kinds.items():
+            times[kind].append(seconds(work))
+    one = statistics.median(passes)
+    n_tokens = sum(len(p.tokens) for sequences in core for p in sequences)
+    print(f"{name}: {n_tokens} core tokens, a bare pass {one:.2f} s")
+    for kind, found in (*times.items(), ("first labels", first)):
+        middle = statistics.median(found)
+        print(f"  {kind}: {middle:.2f} s, {middle / one:.2f} bare passes")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="*", default=["mini"])
     parser.add_argument("--width", type=int, default=768)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--processor-time", action="store_true")
@@ -79,11 +123,8 @@ def main() -> None:
     mini = load_model("mini")
     compare(random_model(mini, options.width), options.repeat)
     compare(mini, options.repeat)
-    quick = seconds(lambda: profile_model(mini, variants=False, controls=0, cache=False))
-    full = seconds(lambda: profile_model(mini, cache=False))
-    print(
-        f"whole mini profile: {quick:.1f} s; with variants and random-weight controls {full:.1f} s"
-    )
+    for name in options.models:
+        whole(name, options.repeat)
 
 
 if __name__ == "__main__":

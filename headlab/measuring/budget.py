@@ -198,6 +198,16 @@ class Sums:
         found["output_norm"] = self.norm, np.broadcast_to(layer, self.norm.shape)
         return {name: found[name] for name in FIGURES}
 
+    def off_first_by_place(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of the attention off the first token each place's share, and chance [layer, head, place].
+
+        What some places explain together is the sum of their shares.
+        """
+        off = self.off.sum(0)[..., None]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            attention, chance = self.attention.sum(0) / off, self.chance.sum(0) / off
+        return np.where(off > 0, attention, np.nan), np.where(off > 0, chance, np.nan)
+
     def figures(
         self, shows: Mapping[str, np.ndarray], weights: np.ndarray | None = None
     ) -> dict[str, np.ndarray]:

@@ -10,13 +10,15 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from headlab.errors import HeadlabError
-from headlab.models.hf import AutoModelForCausalLM, AutoTokenizer
+from headlab.models.hf import AutoModelForCausalLM, AutoTokenizer, modeling_gguf_pytorch_utils
 from headlab.models.memory import enough_memory
 from headlab.models.quiet import quiet_transformers
 from headlab.places import cache_folder
@@ -82,7 +84,7 @@ def _write(file: Path, folder: Path) -> list[str]:
     """Save what ``file`` holds into ``folder``; returns the types of its matrices."""
     try:
         types = _types(file)
-        with quiet_transformers():
+        with quiet_transformers(), _no_bar():
             network = AutoModelForCausalLM.from_pretrained(
                 file.parent, gguf_file=file.name, dtype=torch.float32, local_files_only=True
             )
@@ -101,9 +103,21 @@ def _write(file: Path, folder: Path) -> list[str]:
         del config.quantization_config
     plain: Any = AutoModelForCausalLM.from_config(config)  # one that knows nothing of GGUF
     plain.load_state_dict(network.state_dict())
-    plain.to(torch.float32 if PRECISE & set(types) else torch.float16).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with quiet_transformers():
+        plain.to(torch.float32 if PRECISE & set(types) else torch.float16).save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     return types
+
+
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """Without the bar that transformers draws for every tensor, past its own settings."""
+    before = modeling_gguf_pytorch_utils.tqdm
+    modeling_gguf_pytorch_utils.tqdm = lambda tensors, **_: tensors
+    try:
+        yield
+    finally:
+        modeling_gguf_pytorch_utils.tqdm = before
 
 
 def _types(file: Path) -> list[str]:

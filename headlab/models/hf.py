@@ -12,6 +12,7 @@ from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    modeling_gguf_pytorch_utils,
 )
 from transformers.masking_utils import AttentionMaskInterface, eager_mask
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
@@ -35,4 +36,5 @@ __all__ = [
     "config_class",
     "eager_mask",
     "logging",
+    "modeling_gguf_pytorch_utils",
 ]

@@ -71,6 +71,21 @@ class LoadedModel:
         The same on every device and in every dtype that holds the weights exactly: they count as
         float32. The tokenizer counts as it behaves.
         """
+        digest = self._shape()
+        for name, tensor in sorted(self.network.state_dict().items()):
+            whole = tensor.detach().cpu()
+            whole = whole.float() if whole.is_floating_point() else whole
+            digest.update(f"{name} {tuple(whole.shape)}".encode())
+            digest.update(whole.contiguous().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+    @cached_property
+    def shape_hash(self) -> str:
+        """SHA-256 over configuration and tokenizer: what measures of random weights belong to."""
+        return self._shape().hexdigest()
+
+    def _shape(self) -> Any:
+        """A digest that has taken in configuration and tokenizer."""
         digest = hashlib.sha256()
         config = {
             key: value
@@ -79,12 +94,7 @@ class LoadedModel:
         }
         digest.update(json.dumps(config, sort_keys=True, default=str).encode())
         digest.update(behaviour_of(self.tokenizer).encode())
-        for name, tensor in sorted(self.network.state_dict().items()):
-            whole = tensor.detach().cpu()
-            whole = whole.float() if whole.is_floating_point() else whole
-            digest.update(f"{name} {tuple(whole.shape)}".encode())
-            digest.update(whole.contiguous().view(torch.uint8).numpy().data)
-        return digest.hexdigest()
+        return digest
 
     @cached_property
     def plain_tokenizer(self) -> Tokenizer | None:

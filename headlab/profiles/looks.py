@@ -11,6 +11,7 @@ from headlab.measuring.budget import FIGURES, SHARES, Sums
 from headlab.measuring.confidence import UNCLASSIFIED
 
 if TYPE_CHECKING:
+    from headlab.profiles.controls import Controls
     from headlab.profiles.profile import Profile
 
 WRITES_LITTLE = 0.25  # provisional; of the mean of the heads of its layer
@@ -37,12 +38,15 @@ class Looks:
 
     @classmethod
     def of(
-        cls, sums: Sums, shows: Mapping[str, np.ndarray], weights: np.ndarray, *controls: Sums
+        cls,
+        sums: Sums,
+        shows: Mapping[str, np.ndarray],
+        weights: np.ndarray,
+        controls: "Controls | None" = None,
     ) -> "Looks":
         """From sums; ``weights`` [resample, prompt], ``shows`` the roles by behaviour."""
         low, high = sums.intervals(shows, weights)
-        others = [control.figures(shows) for control in controls]
-        random = {name: np.mean([f[name] for f in others], axis=0) for name in FIGURES if others}
+        random = {} if controls is None else controls.looks(sums.places.explained_by(shows))
         return cls(sums.figures(shows), low, high, random, sums.even_shares())
 
     def to_dict(self) -> dict[str, Any]:

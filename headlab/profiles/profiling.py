@@ -29,6 +29,7 @@ from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, token_text
 from headlab.models.weights import has_weights
 from headlab.places import cache_folder
+from headlab.profiles.controls import Controls, controls_key, kept_controls, save_controls
 from headlab.profiles.looks import Looks
 from headlab.profiles.profile import BY_BEHAVIOUR, SCHEMA, Profile
 
@@ -240,7 +241,8 @@ def profile_model(
         will take.
     partial : called with a share of the probes and the profile that they give, before any variant
         or control: after a tenth, after more, and after all of them.
-    cache : take a profile of the same content from the cache folder, and keep this one there.
+    cache : take a profile of the same content from the cache folder, and keep this one there; so
+        too what random weights of this shape show, which belongs to every model of the shape.
 
     Returns
     -------
@@ -289,30 +291,59 @@ def profile_model(
         merged = {name: measured[name] | again[name] for name in measured}
         holds_in += _labels(merged, order) == label
 
-    false_positives = dict.fromkeys((b.name for b in chosen if not b.resting), 0)
-    random: list[budget.Sums] = []
-    for seed in range(controls):
-        work.start(f"random weights {seed + 1} of {controls}")
-        control = model.with_random_weights(seed)
-        its_sums = budget.Sums(places, model.n_layers, model.n_heads, control.network)
-        found = _labels(measure(control, prompts, chosen, work.did, its_sums), order)
-        random.append(its_sums)
-        for name in false_positives:
-            false_positives[name] += int((found == list(order).index(name)).sum())
+    found = None
+    if controls:
+        shows = statistics.shows
+        found = _controls(model, prompts, order, sums, shows, start, controls, work, cache)
 
     profile = as_profile(
         statistics,
         holds_in=holds_in,
         n_variants=len(replaced),
-        false_positives=false_positives,
-        controls=controls,
         evidence=evidence,
-        random=random,
+        controls=found,
     )
     if cache:
         _keep(profile, key)
     work.start("done")
     return profile
+
+
+def _controls(
+    model: LoadedModel,
+    prompts: Mapping[str, Sequence[Prompt]],
+    order: Mapping[str, Behaviour],
+    sums: budget.Sums,
+    shows: Mapping[str, np.ndarray],
+    start: int | None,
+    n: int,
+    work: Work,
+    cache: bool,
+) -> Controls:
+    """What networks of this shape with random weights show; measured where it is not kept."""
+    key = controls_key(model, [start, n, *_measures(order)])
+    shape = (model.n_layers, model.n_heads, len(sums.places.places))
+    kept = kept_controls(model, key, shape) if cache else None
+    if kept is not None:
+        work.did(n * sum(_n_tokens(sequences) for sequences in prompts.values()))
+        return kept
+    found = []
+    specific = [name for name, b in order.items() if not b.resting]
+    for seed in range(n):
+        work.start(f"random weights {seed + 1} of {n}")
+        network = model.with_random_weights(seed)
+        its_sums = budget.Sums(sums.places, model.n_layers, model.n_heads, network.network)
+        measured = measure(network, prompts, list(order.values()), work.did, its_sums)
+        label = _labels(measured, order)
+        counts = {name: int((label == list(order).index(name)).sum()) for name in specific}
+        found.append((counts, its_sums))
+    controls = Controls.of(found, shows)
+    if cache:
+        try:
+            save_controls(controls, key)
+        except HeadlabError as error:
+            log.LOG.warning(f"what random weights show is not kept for next time: {error}")
+    return controls
 
 
 def _untested(
@@ -342,12 +373,10 @@ def _as_profile(
     sums: budget.Sums,
     holds_in: np.ndarray | None = None,
     n_variants: int = 0,
-    false_positives: Mapping[str, int] | None = None,
-    controls: int = 0,
     evidence: Mapping[str, np.ndarray] | None = None,
-    random: Sequence[budget.Sums] = (),
+    controls: Controls | None = None,
 ) -> Profile:
-    """What has been measured as a profile; without the last six nothing was checked yet."""
+    """What has been measured as a profile; without the last four nothing was checked yet."""
     label, stability = statistics.label, statistics.stability
     holds_in = np.zeros(label.shape, dtype=int) if holds_in is None else holds_in
     return Profile(
@@ -363,12 +392,12 @@ def _as_profile(
         stability=stability,
         holds_in=holds_in,
         n_variants=n_variants,
-        false_positives=dict(false_positives or {}),
-        controls=controls,
+        false_positives={} if controls is None else dict(controls.false_positives),
+        controls=0 if controls is None else controls.n,
         evidence=dict(evidence or {}),
         untested=dict(untested),
         provenance=_provenance(model, key, order),
-        looks=Looks.of(sums, statistics.shows, _draws(len(sums.rows)), *random),
+        looks=Looks.of(sums, statistics.shows, _draws(len(sums.rows)), controls),
     )
 
 
@@ -463,6 +492,14 @@ def _thresholds(order: Mapping[str, Behaviour]) -> dict[str, dict[str, Any]]:
     }
 
 
+def _measures(order: Mapping[str, Behaviour]) -> list[Any]:
+    """What is measured, and how: everything that figures depend on beside model and settings."""
+    return [
+        *(SEED, budget.VERSION, confidence.N_RESAMPLES, _thresholds(order)),
+        *(code_digest(), code_of(probes), code_of(probe_sentences)),
+    ]
+
+
 def _cache_key(
     model: LoadedModel,
     start: int | None,
@@ -471,11 +508,7 @@ def _cache_key(
     order: Mapping[str, Behaviour],
 ) -> str:
     """Everything that a profile's figures depend on, hashed."""
-    facts = [
-        *(SCHEMA, model.content_hash, start, variants, controls),
-        *(SEED, budget.VERSION, confidence.N_RESAMPLES, _thresholds(order)),
-        *(code_digest(), code_of(probes), code_of(probe_sentences)),
-    ]
+    facts = [SCHEMA, model.content_hash, start, variants, controls, *_measures(order)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 

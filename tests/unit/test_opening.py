@@ -82,4 +82,4 @@ def test_what_the_entrance_draws_first_needs_no_torch():
     code = "import sys, headlab.ui.components.first_look\nprint(sorted(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(ast.literal_eval(found.stdout.splitlines()[-1]))
-    assert not loaded & {"torch", "transformers", "plotly"}
+    assert not loaded & {"torch", "transformers"}

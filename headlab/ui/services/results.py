@@ -29,6 +29,7 @@ from headlab.measuring.effort import effort_of_reading
 from headlab.measuring.pictures import Pictures
 from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_text
 from headlab.mechanisms import AttentionExplanation, explain_attention
+from headlab.models.anatomy import anatomy
 from headlab.models.attention import pausing
 from headlab.models.catalogue import gigabytes
 from headlab.models.circuits import Written, eigenvalue_copying, written_from
@@ -88,7 +89,7 @@ def _read(
     model: LoadedModel, chosen: ChosenText, start: bool, key: Hashable, whole: bool
 ) -> Reading:
     n = len(tokenise(model, chosen.text, resolve_start_token(model, policy(start)))[0])
-    width = model.network.config.hidden_size  # of the value vectors of a layer's heads together
+    width = model.n_heads * anatomy(model.network).d_head  # of a layer's value vectors together
     n_bytes = 4 * model.n_layers * n * (model.n_heads * n + width)
     fits = n_bytes <= result_cache().max_bytes * PART
     with _long_work(model, n, model.n_layers if whole or fits else 0, key):

@@ -123,9 +123,12 @@ def _take_out(why: AttentionExplanation, names: list[str]) -> None:
         answer = st.pills(
             f"Without {part}, from this token {why.head} …", ANSWERS, key="why answer"
         )
-        if st.button("Take it out", type="primary", disabled=answer is None):
-            predictions[case] = answer
-            st.rerun(scope="fragment")
+        st.button(
+            "Take it out",
+            type="primary",
+            disabled=answer is None,
+            on_click=lambda: predictions.update({case: answer}),
+        )
         return
     _what_it_did(why.without(part, side), why, predictions[case], side_words[side], names)
 

@@ -1,0 +1,38 @@
+"""Make the profiles that ship with headlab for a model, with and without start token.
+
+    python scripts/ship_profiles.py MODEL
+
+They go to headlab/models/MODEL, and beside them what random weights of its shape show, so that a
+model trained from it need not measure that again. Run it whenever behaviours, probes or the model
+change.
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from headlab import load_model, profile_model
+
+MODELS = Path(__file__).resolve().parents[1] / "headlab" / "models"
+
+
+def ship(name: str) -> None:
+    """Measure everything anew; what was shipped before counts for nothing."""
+    folder = MODELS / name
+    folder.mkdir(exist_ok=True)
+    model = load_model(name)
+    for start, ending in (("model", ""), (None, "-no-start-token")):
+        for old in (folder / f"profile{ending}.json", folder / f"controls{ending}.npz"):
+            old.unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory() as cache:
+            os.environ["HEADLAB_CACHE"] = cache
+            profile_model(model, start_token=start).save(folder / f"profile{ending}.json")
+            (made,) = Path(cache, "controls").glob("*.npz")
+            shutil.copyfile(made, folder / f"controls{ending}.npz")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        ship(name)

@@ -93,7 +93,7 @@ with start_page("Start") as selection:
     st.markdown(
         f"Drawn by hand, not measured: heads that do one thing only, on the words "
         f"*{' '.join(WORDS)}* after a start token. Each row is the token that looks (the "
-        "**query**), each column the token looked at (the **key**); dark means much attention. "
+        "**query**), each column the token looked at (the **key**); bright means much attention. "
         "Nothing looks ahead, so the upper half stays empty. Real heads are mixtures."
     )
     for row in (SHAPES[:3], SHAPES[3:]):  # by rows: columns stack on a narrow screen

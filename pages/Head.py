@@ -32,7 +32,14 @@ from headlab.ui.views.head_picture import (
     pairs,
     value_table,
 )
-from headlab.ui.views.passport import passport, published_marks, similar_heads, what_it_writes
+from headlab.ui.views.passport import (
+    all_scores,
+    card,
+    ladders,
+    published_marks,
+    similar_heads,
+    what_it_writes,
+)
 from headlab.ui.views.text_choice import text_chosen, text_line
 from headlab.ui.views.why_there import why_there
 
@@ -58,17 +65,25 @@ def controls(selection: Selection, head: Head) -> None:
         with st.popover(str(head), icon=":material/grid_on:", help="Choose another head"):
             pick(selection, head)
         beside(selection, head)
-        st.selectbox(
-            "Outline the cells that a behaviour asks for",
-            [name for name, about in behaviours().items() if about.targets],
-            index=None,
-            placeholder="Outline …",
-            format_func=lambda name: get_behaviour(name).title,
-            label_visibility="collapsed",
-            width=150,
-            **state.bound("behaviour", outlined_behaviour(selection)),
-        )
-        st.toggle("Logarithmic", **state.bound("log", selection.log))
+        with st.popover("Draw", icon=":material/palette:", help="Outline cells, change colours"):
+            drawing(selection)
+
+
+def drawing(selection: Selection) -> None:
+    """What the picture outlines, and its colours."""
+    st.selectbox(
+        "Outline the cells that a behaviour asks for",
+        [name for name, about in behaviours().items() if about.targets],
+        index=None,
+        placeholder="no outline",
+        format_func=lambda name: get_behaviour(name).title,
+        **state.bound("behaviour", outlined_behaviour(selection)),
+    )
+    st.toggle(
+        "Logarithmic colours",
+        help="Spreads the colours over factors of ten, so that small values show.",
+        **state.bound("log", selection.log),
+    )
 
 
 def pick(selection: Selection, head: Head) -> None:
@@ -95,7 +110,7 @@ def beside(selection: Selection, head: Head) -> None:
         [NONE, *names_of_all(selection)],
         format_func=lambda name: "Beside: none" if name == NONE else f"Beside: {name}",
         label_visibility="collapsed",
-        width=150,
+        width=140,
         **state.bound(
             "beside_name",
             NONE if other is None else str(other),
@@ -109,12 +124,12 @@ def beside(selection: Selection, head: Head) -> None:
         help="Keeps this head beside the next ones you choose.",
         on_click=lambda: state.change(beside=head),
     )
-    st.button(
-        "Swap",
-        icon=":material/swap_horiz:",
-        disabled=other in (None, head),
-        on_click=lambda: state.change(**place(other or head), beside=head),
-    )
+    if other is not None and other != head:
+        st.button(
+            "Swap",
+            icon=":material/swap_horiz:",
+            on_click=lambda: state.change(**place(other), beside=head),
+        )
 
 
 def names_of_all(selection: Selection) -> list[str]:
@@ -133,13 +148,16 @@ def one_head(
 ) -> None:
     """Everything about the selected head: picture and passport, the rest behind tabs."""
     pattern = get_layer(selection, chosen, head.layer).patterns[head.head]
-    picture, card = st.columns([1, 1], gap="medium")
+    picture, words = st.columns(2, gap="medium")
     with picture:
         heat_map(selection, reading, head, pattern)
-    with card:
-        passport(selection, reading, profile, head)
-    read, why, writes, values, alike = st.tabs(
-        ["As text", "Why there", "What it writes", "Values", "Heads like it"]
+    with words:
+        card(reading, profile, head)
+    read, why, writes, speaks, scores, values, alike = st.tabs(
+        [
+            *("As text", "Why there", "What it writes", "What speaks for it"),
+            *("All scores", "Values", "Heads like it"),
+        ]
     )
     with read:
         as_text(selection, reading, pattern)
@@ -147,6 +165,10 @@ def one_head(
         why_there(selection, chosen, reading, head, pattern)
     with writes:
         what_it_writes(selection, chosen, reading, chosen_token(selection, reading), head)
+    with speaks:
+        ladders(selection, reading, profile, head)
+    with scores:
+        all_scores(reading, profile, head)
     with values:
         pairs(selection, reading, pattern)
         value_table(selection, reading, pattern, "values")
@@ -167,10 +189,15 @@ def two_heads(
     for column, each, pattern in zip(st.columns(2), heads, patterns, strict=True):
         with column:
             heat_map(selection, reading, each, pattern)
-            passport(selection, reading, profile, each)
-    difference, values = st.tabs(["Difference", "Values"])
+            card(reading, profile, each)
+    difference, scores, values = st.tabs(["Difference", "All scores", "Values"])
     with difference:
         difference_map(selection, reading, heads, *patterns)
+    with scores:
+        for column, each in zip(st.columns(2), heads, strict=True):
+            with column:
+                st.markdown(f"**{each}**")
+                all_scores(reading, profile, each)
     with values:
         for column, each, pattern in zip(st.columns(2), heads, patterns, strict=True):
             with column:

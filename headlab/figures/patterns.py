@@ -84,10 +84,13 @@ def _map(
         title="key (looked at)", side="top", tickangle=-90, automargin=True, **ticks
     )
     figure.update_yaxes(title="query (looks)", autorange="reversed", automargin=True, **ticks)
+    # square cells
+    figure.update_xaxes(constrain="domain")
+    figure.update_yaxes(scaleanchor="x", constrain="domain")
     return figure
 
 
 def _with_titles(figure: go.Figure, title: str, policy: str, height: int) -> go.Figure:
     """Room above the picture for the words of the tokens."""
     figure = laid_out(figure, title, policy, height=height)
-    return figure.update_layout(title={"y": 0.98}, margin={"l": 10, "r": 10, "t": 60, "b": 10})
+    return figure.update_layout(title={"y": 0.98}, margin={"l": 10, "r": 10, "t": 70, "b": 10})

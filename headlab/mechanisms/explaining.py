@@ -24,7 +24,7 @@ from headlab.models.score_parts import ScoreParts, score_parts
 from headlab.models.tokens import StartToken
 
 Side = Literal["query", "key"]
-SIDES = ("query", "key")
+SIDES: tuple[Side, ...] = ("query", "key")
 EXACT = 1e-4  # of max(1, |score|): a sum that is farther from the score is not shown
 MIN_DRAWS = 5  # other sets of parts than that are no control
 

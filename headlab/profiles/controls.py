@@ -106,7 +106,7 @@ def _read(place: Path, key: str, shape: tuple[int, int, int]) -> Controls | None
 def save_controls(controls: Controls, key: str, path: Path | None = None) -> None:
     """Write the controls whole or not at all; by default into the cache folder."""
     path = path or cache_folder() / "controls" / f"{key}.npz"
-    arrays = {"key": np.array(key), "n": np.array(controls.n)}
+    arrays: dict[str, Any] = {"key": np.array(key), "n": np.array(controls.n)}
     arrays |= {_COUNT + name: np.array(n) for name, n in controls.false_positives.items()}
     arrays |= {name: array.astype(np.float32) for name, array in controls.figures.items()}
     arrays |= {

@@ -189,6 +189,6 @@ def test_a_mistaken_setting_is_said_instead_of_guessed(monkeypatch):
     try:
         test = opened("streamlit_app.py")
         assert "HEADLAB_PUBLIC is 'maybe': set it to 1 or 0." in sentences(test)
-        assert not test.title and not test.exception
+        assert not test.get("page_link") and not test.exception
     finally:
         _begun.cache_clear()

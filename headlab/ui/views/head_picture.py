@@ -17,7 +17,7 @@ from headlab.ui.services.start_page import guarded
 from headlab.ui.services.state import Selection
 
 MAX_TABLE = 100  # tokens; beyond it the table shows one row
-SIDE = 500  # pixels of the map
+SIDE = 600  # pixels of the map with its words
 
 
 def outlined_behaviour(selection: Selection) -> str | None:

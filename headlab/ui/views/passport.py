@@ -1,5 +1,7 @@
 """The passport of a head: what it does, how sure that is, and what of it shows on this text."""
 
+from html import escape
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -32,7 +34,15 @@ CIRCLES = {"active": "●", "quiet": "○", "too little to tell": "◌", CANNOT:
 
 
 def passport(selection: Selection, reading: Reading, profile: Profile, head: Head) -> None:
-    """Sentence, confidence, and every behaviour in general and on this text."""
+    """Everything about a head, one below the other."""
+    card(reading, profile, head)
+    with st.expander("All scores"):
+        all_scores(reading, profile, head)
+    ladders(selection, reading, profile, head)
+
+
+def card(reading: Reading, profile: Profile, head: Head) -> None:
+    """What a head does, how sure that is, where it looks, and its roles as bars."""
     st.subheader(f"{head}: {profile.label_text(*head)}")
     st.markdown(f"**{profile.sentence(*head)}**")
     st.markdown(
@@ -43,26 +53,28 @@ def passport(selection: Selection, reading: Reading, profile: Profile, head: Hea
         st.markdown(f"On ordinary sentences: {plain(profile.where_it_looks(*head))}.")
         st.html(budget_bar(profile, head))
     st.html("".join(role_bar(reading, profile, head, name) for name in shown_roles(profile, head)))
-    with st.expander("All scores"):
-        st.dataframe(
-            behaviour_table(reading, profile, head),
-            hide_index=True,
-            height="content",
-            alt=f"Behaviours of head {head} with score, interval, chance, confidence and margin",
-        )
-        st.markdown(
-            "**Score**: mean share of attention on the places that the behaviour asks for, over "
-            "our probe texts, 0 to 1. **Interval**: where the score lies in 95 % of 1,000 redraws "
-            "of those texts. **Chance**: what even attention would score. **Confidence**: the "
-            "share of redraws in which the head passes the behaviour's threshold. **Margin**: how "
-            "far it lies above (+) or below (−) the threshold; blank: not measurable.\n\n"
-            "The **label** is the first behaviour, in a fixed order, that passes its threshold. "
-            "It is stable if the redraws keep it, and holds in those of four variants that keep "
-            "it: start token toggled, other sentences, short texts, long texts.\n\n"
-            "**On this text**: ● active, ○ quiet, ◌ too little to tell, – cannot be triggered by "
-            "this text."
-        )
-    ladders(selection, reading, profile, head)
+
+
+def all_scores(reading: Reading, profile: Profile, head: Head) -> None:
+    """Every behaviour, in general and on this text, and what the columns mean."""
+    st.dataframe(
+        behaviour_table(reading, profile, head),
+        hide_index=True,
+        height="content",
+        alt=f"Behaviours of head {head} with score, interval, chance, confidence and margin",
+    )
+    st.markdown(
+        "**Score**: mean share of attention on the places that the behaviour asks for, over "
+        "our probe texts, 0 to 1. **Interval**: where the score lies in 95 % of 1,000 redraws "
+        "of those texts. **Chance**: what even attention would score. **Confidence**: the "
+        "share of redraws in which the head passes the behaviour's threshold. **Margin**: how "
+        "far it lies above (+) or below (−) the threshold; blank: not measurable.\n\n"
+        "The **label** is the first behaviour, in a fixed order, that passes its threshold. "
+        "It is stable if the redraws keep it, and holds in those of four variants that keep "
+        "it: start token toggled, other sentences, short texts, long texts.\n\n"
+        "**On this text**: ● active, ○ quiet, ◌ too little to tell, – cannot be triggered by "
+        "this text."
+    )
 
 
 def shown_roles(profile: Profile, head: Head) -> list[str]:
@@ -105,12 +117,13 @@ def role_bar(reading: Reading, profile: Profile, head: Head, name: str) -> str:
         if np.isnan(low)
         else f'<u style="left:{100 * low:.1f}%;width:{100 * (high - low):.1f}%"></u>'
     )
+    here = escape(on_this_text(reading, name, head))
     says = f"{about.title}: {score:.2f}{between}; it counts from {needed:.2f} on"
     return (
         f'<div class="role"><span>{about.title}</span>'
         f'<div class="{kind}" role="img" aria-label="{says}" title="{says}">'
         f'<i style="width:{100 * score:.1f}%"></i>{line}<b style="left:{100 * needed:.1f}%"></b>'
-        f"<span>{score:.2f}</span></div><span>{on_this_text(reading, name, head)}</span></div>"
+        f'<span>{score:.2f}</span></div><span title="{here}">{here.partition(":")[0]}</span></div>'
     )
 
 

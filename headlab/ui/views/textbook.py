@@ -15,7 +15,6 @@ SHAPES = (
     "induction",
     "diffuse",
 )
-CELL, ROOM = 16, 38  # pixels: a cell, and the words beside the picture
 
 
 def textbook_pattern(name: str) -> np.ndarray:
@@ -31,27 +30,17 @@ def textbook_pattern(name: str) -> np.ndarray:
 
 
 def textbook_picture(name: str) -> str:
-    """The pattern as SVG, with its words on both axes."""
+    """The pattern as a table, with its words on both axes."""
     pattern = textbook_pattern(name)
     words = ["start", *WORDS]
-    side = ROOM + CELL * len(words)
-    parts = []
-    for query, key in np.argwhere(np.tri(len(words), dtype=bool)):
-        x, y = ROOM + CELL * key, ROOM + CELL * query
-        dark = 0.06 + 0.94 * pattern[query, key]
-        parts.append(
-            f'<rect x="{x}" y="{y}" width="{CELL - 1}" height="{CELL - 1}" fill="currentColor" '
-            f'opacity="{dark:.2f}"/>'
+    heads = "".join(f'<b class="across">{word}</b>' for word in words)
+    rows = "".join(
+        f"<b>{word}</b>"
+        + "".join(
+            f'<i style="--share:{pattern[query, key]:.0%}"></i>' if key <= query else "<u></u>"
+            for key in range(len(words))
         )
-    for at, word in enumerate(words):
-        middle = ROOM + CELL * at + CELL / 2
-        parts.append(f'<text x="{ROOM - 4}" y="{middle + 4}" text-anchor="end">{word}</text>')
-        parts.append(
-            f'<text transform="translate({middle + 4} {ROOM - 4}) rotate(-90)">{word}</text>'
-        )
-    says = escape(f"A hand-drawn pattern: {get_behaviour(name).summary}")
-    return (
-        f'<svg viewBox="0 0 {side} {side}" width="{side}" role="img" aria-label="{says}" '
-        'style="max-width:100%" font-size="11" font-family="sans-serif" fill="currentColor">'
-        f"{''.join(parts)}</svg>"
+        for query, word in enumerate(words)
     )
+    says = escape(f"A hand-drawn pattern: {get_behaviour(name).summary}")
+    return f'<div class="shape" role="img" aria-label="{says}"><b></b>{heads}{rows}</div>'

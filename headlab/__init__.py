@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from headlab.measuring.continuing import continue_text
     from headlab.measuring.reading import Reading, read_text
     from headlab.measuring.scoring import score_patterns
-    from headlab.mechanisms import AttentionExplanation, explain_attention
+    from headlab.mechanisms import (
+        AttentionExplanation,
+        Composition,
+        PathPatching,
+        composition,
+        explain_attention,
+        path_patch,
+        path_patch_map,
+    )
     from headlab.models.loading import LoadedModel, load_model
     from headlab.profiles.compare import compare_profiles
     from headlab.profiles.profile import Profile
@@ -45,7 +53,10 @@ _HOMES = {
     "headlab.measuring.continuing": ("continue_text",),
     "headlab.measuring.reading": ("Reading", "read_text"),
     "headlab.measuring.scoring": ("score_patterns",),
-    "headlab.mechanisms": ("AttentionExplanation", "explain_attention"),
+    "headlab.mechanisms": (
+        *("AttentionExplanation", "Composition", "PathPatching"),
+        *("composition", "explain_attention", "path_patch", "path_patch_map"),
+    ),
     "headlab.models.loading": ("LoadedModel", "load_model"),
     "headlab.profiles.compare": ("compare_profiles",),
     "headlab.profiles.profile": ("Profile",),
@@ -57,11 +68,13 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "AttentionExplanation",
     "Attribution",
+    "Composition",
     "Head",
     "HeadlabError",
     "Intervention",
     "LoadedModel",
     "Patching",
+    "PathPatching",
     "Profile",
     "Reading",
     "Report",
@@ -71,6 +84,7 @@ __all__ = [
     "ablation_sweep",
     "attribute",
     "compare_profiles",
+    "composition",
     "continue_text",
     "explain_attention",
     "load_model",
@@ -78,6 +92,8 @@ __all__ = [
     "mean_reference",
     "open_report",
     "patch",
+    "path_patch",
+    "path_patch_map",
     "profile_model",
     "read_text",
     "replace_word",

@@ -23,6 +23,7 @@ from headlab.ui.services.results import (
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.services.state import Selection
+from headlab.ui.views.composing import composes
 from headlab.ui.views.head_picture import (
     as_text,
     chosen_token,
@@ -153,9 +154,9 @@ def one_head(
         heat_map(selection, reading, head, pattern)
     with words:
         card(reading, profile, head)
-    read, why, writes, speaks, scores, values, alike = st.tabs(
+    read, why, wired, writes, speaks, scores, values, alike = st.tabs(
         [
-            *("As text", "Why there", "What it writes", "What speaks for it"),
+            *("As text", "Why there", "Wired to", "What it writes", "What speaks for it"),
             *("All scores", "Values", "Heads like it"),
         ]
     )
@@ -163,6 +164,8 @@ def one_head(
         as_text(selection, reading, pattern)
     with why:
         why_there(selection, chosen, reading, head, pattern)
+    with wired:
+        composes(selection, profile, head)
     with writes:
         what_it_writes(selection, chosen, reading, chosen_token(selection, reading), head)
     with speaks:

@@ -45,6 +45,8 @@ COMMANDS = {
     "why": ("interventions", "what else the model expected at a word, and which heads decided"),
     "what-if": ("interventions", "put another word into a text, and see whose pattern changes"),
     "explain": ("mechanisms", "why a head looks there: what wrote the query and the key"),
+    "composition": ("mechanisms", "which heads can read what others write, from their weights"),
+    "path-patch": ("mechanisms", "what one head tells another on a text, and nothing else"),
     "sheets": ("sheets", "check, begin, or answer exercise sheets"),
 }
 

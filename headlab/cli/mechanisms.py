@@ -1,4 +1,4 @@
-"""``explain``: why a head looks where it looks."""
+"""``explain``, ``composition`` and ``path-patch``: why a head looks there, who tells it."""
 
 import argparse
 
@@ -12,7 +12,8 @@ from headlab.cli.shared import (
     show,
     start_policy,
 )
-from headlab.mechanisms import explain_attention
+from headlab.mechanisms import composition, explain_attention, path_patch_map
+from headlab.mechanisms.composing import INPUTS, Input
 from headlab.mechanisms.explaining import SIDES
 
 
@@ -76,4 +77,90 @@ def _explain(options: argparse.Namespace) -> int:
                 f"without {', '.join(without.parts)} in the {without.side}: attention "
                 f"{without.after[found.key]:.3f}; without as many other parts: {spread}"
             )
+    return DONE
+
+
+def add_composition(parser: argparse.ArgumentParser) -> None:
+    """What `composition` takes."""
+    parser.description = (
+        "How much of what an earlier head writes a later one can read through its queries, keys or "
+        "values: a score of 0 to 1, and how far it lies above random heads with the same singular "
+        "values, in their standard deviations."
+    )
+    parser.epilog = "example: python -m headlab composition --into L3.H5 --through key"
+    add_model(parser)
+    around = parser.add_mutually_exclusive_group()
+    around.add_argument("--into", metavar="HEAD", help="only what this head can read")
+    around.add_argument("--out-of", metavar="HEAD", help="only who can read this head")
+    parser.add_argument(
+        "--through", choices=INPUTS, default=None, help="by which input (all; with a head: query)"
+    )
+    parser.add_argument("--top", type=positive, default=15, metavar="K", help="how many (15)")
+    add_json(parser)
+    parser.set_defaults(run=_composition)
+
+
+def _composition(options: argparse.Namespace) -> int:
+    found = composition(load(options.model))
+    through: Input = options.through or "query"
+    if options.into:
+        table = found.into(options.into, through)
+    elif options.out_of:
+        table = found.out_of(options.out_of, through)
+    else:
+        table = found.to_frame()
+        if options.through:
+            table = table[table["through"] == options.through].reset_index(drop=True)
+    shown = table.head(options.top)
+    data = {"model": found.model_name, "pairs": shown.to_dict("records")}
+    show(shown, data, options, data)
+    return DONE
+
+
+def add_path_patch(parser: argparse.ArgumentParser) -> None:
+    """What `path-patch` takes."""
+    parser.description = (
+        "Let every earlier head in turn tell one head what it would have on the other text, "
+        "through one of its inputs and past everything else: what changes in where it looks."
+    )
+    parser.epilog = (
+        'example: python -m headlab path-patch --clean "The cat sat. The cat" '
+        '--corrupt "The dog sat. The cat" --receiver L3.H5 --into key --key 3'
+    )
+    add_model(parser)
+    parser.add_argument("--clean", required=True, help="the text")
+    parser.add_argument("--corrupt", required=True, help="another text of as many tokens")
+    parser.add_argument("--receiver", required=True, metavar="HEAD", help="the head that is told")
+    parser.add_argument("--into", choices=INPUTS, default="query", help="by which input (query)")
+    parser.add_argument("--query", type=int, default=-1, metavar="N", help="it looks from (-1)")
+    parser.add_argument("--key", type=int, required=True, metavar="N", help="it looks at")
+    parser.add_argument("--answer", help="with --wrong: next tokens whose logits are watched")
+    parser.add_argument("--wrong", help="see --answer")
+    add_start_token(parser)
+    parser.add_argument("--top", type=positive, default=15, metavar="K", help="how many (15)")
+    add_json(parser)
+    parser.set_defaults(run=_path_patch)
+
+
+def _path_patch(options: argparse.Namespace) -> int:
+    found = path_patch_map(
+        load(options.model),
+        options.clean,
+        options.corrupt,
+        options.receiver,
+        options.into,
+        query=options.query,
+        key=options.key,
+        answer=options.answer,
+        wrong=options.wrong,
+        start_token=start_policy(options),
+    )
+    data = found.to_dict()
+    show(found.to_frame().head(options.top), data, options, data)
+    if not options.json:
+        texts = found.token_texts
+        print(
+            f"{found.receiver} from {texts[found.query]!r} to {texts[found.key]!r}: attention "
+            f"{found.before:.3f} on this text"
+        )
     return DONE

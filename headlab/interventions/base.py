@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from headlab.errors import HeadlabError, unknown
-from headlab.heads import Head
+from headlab.heads import Head, HeadName, is_head_name
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, token_text, tokenise
 
-HeadName = Head | str
 Progress = Callable[[float, str], None]
 
 
@@ -49,8 +48,8 @@ def checked_heads(
     model: LoadedModel, heads: Iterable[HeadName] | HeadName, layers: Iterable[int]
 ) -> tuple[Head, ...]:
     """The heads named, each once, in order; an error for one that the model does not have."""
-    named = [heads] if isinstance(heads, str | Head) else heads
-    found = {name if isinstance(name, Head) else Head.parse(name) for name in named}
+    named = [heads] if is_head_name(heads) else heads
+    found = {Head.of(name) for name in named}  # type: ignore[arg-type]
     found |= {Head(layer, head) for layer in layers for head in range(model.n_heads)}
     for head in sorted(found):
         if head.layer not in range(model.n_layers) or head.head not in range(model.n_heads):

@@ -151,7 +151,7 @@ def patch(
     ):
         known(kind, name, names)
     cleanly, corruptly = (read(model, text, start_token) for text in (clean, corrupt))
-    _check_lengths(cleanly, corruptly)
+    check_lengths(cleanly, corruptly)
     n = len(cleanly.tokens)
     position = checked_position(position, cleanly.tokens)
     right = single_token(model, answer)
@@ -222,7 +222,7 @@ def _measure(
     return difference
 
 
-def _check_lengths(clean: OnText, corrupt: OnText) -> None:
+def check_lengths(clean: OnText, corrupt: OnText) -> None:
     """Raise HeadlabError, saying where they part, for texts of unequal length."""
     n_clean, n_corrupt = len(clean.tokens), len(corrupt.tokens)
     if n_clean == n_corrupt:

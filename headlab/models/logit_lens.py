@@ -92,7 +92,7 @@ def written_logits(network: Any, layer: int, head: int, value: torch.Tensor) -> 
     b_O, relative to the mean over the vocabulary.
     """
     written = value @ head_weights(network, layer).W_O[head]
-    logits = (_centred(written, final_norm(network)) * final_norm_weight(network)) @ unembedding(
+    logits = (centred(written, final_norm(network)) * final_norm_weight(network)) @ unembedding(
         network
     )
     return logits - logits.mean()
@@ -106,9 +106,9 @@ def ov_factors(network: Any, layer: int, head: int) -> tuple[torch.Tensor, torch
     do in a LayerNorm, not in an RMSNorm), W_U over the vocabulary. Biases are left out.
     """
     weights = head_weights(network, layer)
-    reads = _reads(network, layer)
+    reads = read_through_norm(network, layer)
     left = embedding(network) @ (reads @ weights.W_V[head])
-    written = _centred(weights.W_O[head], final_norm(network)) * final_norm_weight(network)
+    written = centred(weights.W_O[head], final_norm(network)) * final_norm_weight(network)
     right = written @ unembedding(network)
     return left, right - right.mean(-1, keepdim=True)
 
@@ -126,7 +126,7 @@ def qk_factors(network: Any, layer: int, head: int) -> tuple[torch.Tensor, torch
             "The queries and keys of this model are made in more than one step, so there is no "
             "matrix of what looks for what: choose another model."
         )
-    E, reads = embedding(network), _reads(network, layer)
+    E, reads = embedding(network), read_through_norm(network, layer)
     return E @ (reads @ weights.W_Q[head]), (E @ (reads @ weights.W_K[head])).T
 
 
@@ -152,21 +152,23 @@ def eigenvalue_copying(network: Any, layers: int) -> torch.Tensor:
             continue
         weights = head_weights(network, layer)
         last = final_norm_weight(network).double()
-        written = _centred(weights.W_O.double(), final_norm(network)) * last
-        products = written @ inner @ (_reads(network, layer).double() @ weights.W_V.double())
+        written = centred(weights.W_O.double(), final_norm(network)) * last
+        products = (
+            written @ inner @ (read_through_norm(network, layer).double() @ weights.W_V.double())
+        )
         values = torch.linalg.eigvals(products)
         found.append(values.sum(-1).real / values.abs().sum(-1))
     return torch.stack(found)
 
 
-def _reads(network: Any, layer: int) -> torch.Tensor:
+def read_through_norm(network: Any, layer: int) -> torch.Tensor:
     """The norm in front of a layer's attention as a matrix, its scale left out: x @ this."""
     norm = norm_before(network, layer)
     eye = torch.eye(width(network), device=network.device, dtype=network.dtype)
-    return eye if norm is None else _centred(eye, norm) * norm_facts(norm, len(eye), eye).gain
+    return eye if norm is None else centred(eye, norm) * norm_facts(norm, len(eye), eye).gain
 
 
-def _centred(x: torch.Tensor, norm: Any | None) -> torch.Tensor:
+def centred(x: torch.Tensor, norm: Any | None) -> torch.Tensor:
     """Less its mean over the last axis, where the norm that reads it takes that away."""
     if norm is None or not norm_facts(norm, x.shape[-1], x).centres:
         return x

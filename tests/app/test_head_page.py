@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab import explain_attention, load_model, profile_model, read_text
+from headlab import composition, explain_attention, load_model, profile_model, read_text
 from headlab.evidence.ladder import evidence_ladder
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
@@ -155,6 +155,13 @@ def test_a_long_text_shows_the_row_of_the_chosen_token(model):
     (row,) = values(test)
     assert row[:6] == pytest.approx(reading.pattern(1, 1)[5, :6], abs=5e-5)
     assert "This text is long" in said(test)
+
+
+def test_the_heads_it_is_wired_to_are_the_engine_s(model):
+    test = head_page(layer="3", head="5")
+    best = composition(model).into("L3.H5", "key").iloc[0]
+    labels = [link.label for link in test.get("page_link")]
+    assert any(label.startswith(f"{best['head']}: {best['excess']:+.0f} (") for label in labels)
 
 
 def test_what_the_head_writes_is_the_engine_s(model, reading):

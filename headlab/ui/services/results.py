@@ -28,7 +28,12 @@ from headlab.interventions.replacing import Mode
 from headlab.measuring.effort import effort_of_reading
 from headlab.measuring.pictures import Pictures
 from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_text
-from headlab.mechanisms import AttentionExplanation, explain_attention
+from headlab.mechanisms import (
+    AttentionExplanation,
+    Composition,
+    composition,
+    explain_attention,
+)
 from headlab.models.anatomy import anatomy
 from headlab.models.attention import pausing
 from headlab.models.catalogue import gigabytes
@@ -365,6 +370,14 @@ def get_explanation(
         ("why there", head, query, key, *_text_key(selection, chosen)),
         lambda: explain_attention(model, chosen.text, head, query, key, start_token=start),
         "Splitting the score into its parts …",
+    )
+
+
+def get_composition(selection: Selection) -> Composition:
+    """What every head can read of what earlier ones write; HeadlabError where it cannot be told."""
+    model = get_model(selection.model)
+    return shared(
+        ("composition", model.content_hash), lambda: composition(model), "Reading the weights …"
     )
 
 

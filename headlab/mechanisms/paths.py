@@ -1,0 +1,197 @@
+"""Direct paths: what reaches one head from an earlier one, and nothing else, on two texts."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from headlab.errors import HeadlabError
+from headlab.heads import Head
+from headlab.interventions.base import HeadName, OnText, checked_position, facts, known, read
+from headlab.interventions.patching import check_lengths
+from headlab.measuring.json_types import plain
+from headlab.mechanisms.composing import INPUTS, Input, checked
+from headlab.models import paths
+from headlab.models.loading import LoadedModel
+from headlab.models.tokens import StartToken, single_token, token_text
+from headlab.models.weights import check_weights
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PathPatching(OnText):
+    """What a head does once one path into it carries what the other text would have sent.
+
+    ``senders`` and, beside them, the attention of ``receiver`` from ``query`` to ``key`` with the
+    path patched [sender], 0 to 1, ``before`` without; and the logit difference between ``answer``
+    and ``wrong`` after the last token, where both were asked for (NaN else).
+    """
+
+    corrupt: str
+    receiver: Head
+    into: Input
+    query: int
+    key: int
+    senders: tuple[Head, ...]
+    before: float
+    attention: np.ndarray = field(repr=False)
+    logits_before: float
+    logits: np.ndarray = field(repr=False)
+    answer_text: str | None = None
+    wrong_text: str | None = None
+
+    @property
+    def change(self) -> np.ndarray:
+        """How much attention on the key changes, [sender], -1 to 1."""
+        return self.attention - self.before
+
+    @property
+    def logit_change(self) -> np.ndarray:
+        """How much the logit difference changes, [sender]; NaN where none was asked for."""
+        return self.logits - self.logits_before
+
+    def to_frame(self) -> pd.DataFrame:
+        """Sender, attention with its path patched, and both changes; the largest change first."""
+        table = pd.DataFrame(
+            {
+                "from": [str(head) for head in self.senders],
+                "attention": self.attention,
+                "change": self.change,
+                "logit change": self.logit_change,
+            }
+        )
+        order = np.argsort(-np.abs(self.change), kind="stable")
+        return table.iloc[order].reset_index(drop=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """In JSON types; NaN is None."""
+        return {
+            **facts(self),
+            "text": self.text,
+            "corrupt": self.corrupt,
+            "receiver": str(self.receiver),
+            "into": self.into,
+            "query": self.query,
+            "key": self.key,
+            "before": self.before,
+            "senders": [str(head) for head in self.senders],
+            "attention": plain(self.attention),
+            "change": plain(self.change),
+            "logit_change": plain(self.logit_change),
+        }
+
+
+def path_patch(
+    model: LoadedModel,
+    clean: str,
+    corrupt: str,
+    sender: HeadName,
+    receiver: HeadName,
+    into: Input = "query",
+    *,
+    query: int = -1,
+    key: int,
+    answer: str | int | None = None,
+    wrong: str | int | None = None,
+    start_token: StartToken = "model",
+) -> PathPatching:
+    """Let one earlier head alone send what it would have on the other text.
+
+    See :func:`path_patch_map`, which does it for every sender.
+    """
+    ours = checked(model, sender)
+    return _patched(
+        model, (clean, corrupt), [ours], receiver, into, query, key, answer, wrong, start_token
+    )
+
+
+def path_patch_map(
+    model: LoadedModel,
+    clean: str,
+    corrupt: str,
+    receiver: HeadName,
+    into: Input = "query",
+    *,
+    query: int = -1,
+    key: int,
+    answer: str | int | None = None,
+    wrong: str | int | None = None,
+    start_token: StartToken = "model",
+) -> PathPatching:
+    """Every earlier head in turn sends the receiver what it would have on the other text.
+
+    Parameters
+    ----------
+    clean, corrupt : two texts of equally many tokens.
+    receiver : the head that reads, such as ``"L3.H5"``.
+    into : through which of its inputs: "query", "key" or "value". Nothing else that reads the
+        sender notices; what the receiver then writes goes on through the rest of the model.
+    query, key : the cell of its pattern that is watched, positions of ``clean``, the start token
+        counted.
+    answer, wrong : next tokens whose logit difference is watched too.
+
+    Returns
+    -------
+    PathPatching : attention and logit difference [sender].
+
+    Raises
+    ------
+    HeadlabError : texts of unequal length, a head or position that there is not, a sender that is
+        not in an earlier layer, or a model in which paths cannot be told apart.
+
+    Source: after Wang et al. 2022 and Goldowsky-Dill et al. 2023.
+    """
+    to = checked(model, receiver)
+    senders = [Head(layer, head) for layer in range(to.layer) for head in range(model.n_heads)]
+    if not senders:
+        raise HeadlabError(f"No head comes before {to}: choose a receiver in a later layer.")
+    return _patched(
+        model, (clean, corrupt), senders, receiver, into, query, key, answer, wrong, start_token
+    )
+
+
+def _patched(
+    model: LoadedModel,
+    texts: tuple[str, str],
+    senders: list[Head],
+    receiver: HeadName,
+    into: Input,
+    query: int,
+    key: int,
+    answer: str | int | None,
+    wrong: str | int | None,
+    start_token: StartToken,
+) -> PathPatching:
+    known("input", into, INPUTS)
+    check_weights(model.network)
+    to = checked(model, receiver)
+    if late := [head for head in senders if head.layer >= to.layer]:
+        raise HeadlabError(f"{late[0]} is not in an earlier layer than {to}: choose another.")
+    clean, corrupt = (read(model, text, start_token) for text in texts)
+    check_lengths(clean, corrupt)
+    query, key = (checked_position(place, clean.tokens) for place in (query, key))
+    if key > query:
+        raise HeadlabError(
+            f"Position {key} comes after position {query}, and a head looks at earlier tokens "
+            "only: choose a key that is not later than the query."
+        )
+    pair = None
+    if answer is not None and wrong is not None:
+        pair = single_token(model, answer), single_token(model, wrong)
+    batch = model.as_batch([clean.tokens, corrupt.tokens])
+    found = paths.patched_paths(model.network, batch, senders, to, into, (query, key), pair)
+    return PathPatching(
+        **vars(clean),
+        corrupt=corrupt.text,
+        receiver=to,
+        into=into,
+        query=query,
+        key=key,
+        senders=tuple(senders),
+        before=float(found.attention[0]),
+        attention=found.attention[1:],
+        logits_before=float(found.logits[0]),
+        logits=found.logits[1:],
+        answer_text=None if pair is None else token_text(model, pair[0]),
+        wrong_text=None if pair is None else token_text(model, pair[1]),
+    )

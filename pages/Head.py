@@ -4,6 +4,9 @@ from headlab.ui.services.opening import wait_for_imports
 
 wait_for_imports()
 
+from collections.abc import Callable
+
+import numpy as np
 import streamlit as st
 
 from headlab.behaviours import behaviours, get_behaviour
@@ -21,7 +24,7 @@ from headlab.ui.services.results import (
     ready_profile,
 )
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.start_page import page_header, start_page
+from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
 from headlab.ui.views.composing import composes
 from headlab.ui.views.head_picture import (
@@ -154,30 +157,43 @@ def one_head(
         heat_map(selection, reading, head, pattern)
     with words:
         card(reading, profile, head)
-    read, why, wired, writes, speaks, scores, values, alike = st.tabs(
-        [
-            *("As text", "Why there", "Wired to", "What it writes", "What speaks for it"),
-            *("All scores", "Values", "Heads like it"),
-        ]
+    behind_tabs(
+        {
+            "As text": lambda: as_text(selection, reading, pattern),
+            "Why there": lambda: why_there(selection, chosen, reading, head, pattern),
+            "Wired to": lambda: composes(selection, profile, head),
+            "What it writes": lambda: what_it_writes(
+                selection, chosen, reading, chosen_token(selection, reading), head
+            ),
+            "What speaks for it": lambda: ladders(selection, reading, profile, head),
+            "All scores": lambda: all_scores(reading, profile, head),
+            "Values": lambda: values(selection, reading, pattern, head),
+            "Heads like it": lambda: alike(profile, head),
+        },
+        "head tab",
     )
-    with read:
-        as_text(selection, reading, pattern)
-    with why:
-        why_there(selection, chosen, reading, head, pattern)
-    with wired:
-        composes(selection, profile, head)
-    with writes:
-        what_it_writes(selection, chosen, reading, chosen_token(selection, reading), head)
-    with speaks:
-        ladders(selection, reading, profile, head)
-    with scores:
-        all_scores(reading, profile, head)
-    with values:
-        pairs(selection, reading, pattern)
-        value_table(selection, reading, pattern, "values")
-    with alike:
-        similar_heads(profile, head)
-        published_marks(profile, head)
+
+
+def behind_tabs(parts: dict[str, Callable[[], None]], key: str) -> None:
+    """Parts of the page behind tabs, each drawn and computed only while its tab is open."""
+    for tab, draw in zip(
+        st.tabs(list(parts), key=key, on_change="rerun"), parts.values(), strict=True
+    ):
+        if tab.open:
+            with tab, guarded():
+                draw()
+
+
+def values(selection: Selection, reading: Reading, pattern: np.ndarray, head: Head) -> None:
+    """The strongest pairs and the whole picture as numbers."""
+    pairs(selection, reading, pattern)
+    value_table(selection, reading, pattern, f"values of {head}")
+
+
+def alike(profile: Profile, head: Head) -> None:
+    """Other heads like this one, and what others have published about it."""
+    similar_heads(profile, head)
+    published_marks(profile, head)
 
 
 def two_heads(
@@ -193,20 +209,23 @@ def two_heads(
         with column:
             heat_map(selection, reading, each, pattern)
             card(reading, profile, each)
-    difference, scores, values = st.tabs(["Difference", "All scores", "Values"])
-    with difference:
-        difference_map(selection, reading, heads, *patterns)
-    with scores:
-        for column, each in zip(st.columns(2), heads, strict=True):
-            with column:
-                st.markdown(f"**{each}**")
-                all_scores(reading, profile, each)
-    with values:
+
+    def side_by_side(draw: Callable[[Head, np.ndarray], None]) -> None:
         for column, each, pattern in zip(st.columns(2), heads, patterns, strict=True):
             with column:
                 st.markdown(f"**{each}**")
-                pairs(selection, reading, pattern)
-                value_table(selection, reading, pattern, f"values of {each}")
+                draw(each, pattern)
+
+    behind_tabs(
+        {
+            "Difference": lambda: difference_map(selection, reading, heads, *patterns),
+            "All scores": lambda: side_by_side(lambda each, _: all_scores(reading, profile, each)),
+            "Values": lambda: side_by_side(
+                lambda each, pattern: values(selection, reading, pattern, each)
+            ),
+        },
+        "heads tab",
+    )
 
 
 with start_page("Head", "layer", "head") as selection:

@@ -27,8 +27,11 @@ def reading(model):
     return read_text(model, guided_texts()[TEXT].text)
 
 
-def head_page(**query: str) -> AppTest:
+def head_page(tab: str = "", **query: str) -> AppTest:
     test = opened("pages/Head.py", text=TEXT, **query)
+    if tab:
+        test.session_state["heads tab" if "beside" in query else "head tab"] = tab
+        test.run()
     assert not test.exception and not test.error
     return test
 
@@ -49,7 +52,7 @@ def values(test: AppTest) -> np.ndarray:
 
 
 def test_the_table_holds_the_engine_s_values(reading):
-    test = head_page(layer="3", head="7")
+    test = head_page("Values", layer="3", head="7")
     shown = values(test)
     below = np.tri(len(reading.tokens), dtype=bool)
     assert shown[below] == pytest.approx(reading.pattern(3, 7)[below], abs=5e-5)
@@ -58,7 +61,7 @@ def test_the_table_holds_the_engine_s_values(reading):
 
 def test_the_lens_says_what_was_left(reading):
     rest, left = without_first(reading.pattern(3, 7))
-    test = head_page(layer="3", head="7", lens="on")
+    test = head_page("Values", layer="3", head="7", lens="on")
     assert f"{left[1:].mean():.1%} of this head's attention is left" in said(test)
     assert values(test)[5, 2] == pytest.approx(rest[5, 2], abs=5e-5)
     assert (table(test, "attention")[0]["key"] > 0).all()
@@ -78,23 +81,25 @@ def test_the_passport_names_sentence_pairs_and_similar_heads(model, reading):
     profile = profile_model(model)
     test = head_page(layer="3", head="7")
     assert profile.sentence(3, 7) in said(test)
+    test = head_page("Values", layer="3", head="7")
     pairs = table(test, "attention")[0]
     first = pairs.iloc[0]
     assert first["attention"] == pytest.approx(reading.pattern(3, 7)[first["query"], first["key"]])
     assert len(pairs) == 10
+    test = head_page("Heads like it", layer="3", head="7")
     labels = [link.label for link in test.get("page_link")]
     for name in profile.similar(3, 7)["name"]:
         assert any(label.startswith(f"{name}: ") for label in labels)
 
 
 def test_a_head_without_publications_says_nothing_about_them():
-    assert "Published about this head" not in said(head_page(layer="5", head="1"))
+    assert "Published about this head" not in said(head_page("Heads like it", layer="5", head="1"))
 
 
 def test_published_marks_stand_on_the_passport_of_gpt2(monkeypatch, model):
     profile = replace(profile_model(model), model_name="gpt2")
     monkeypatch.setattr("headlab.ui.services.results.get_profile", lambda _: profile)
-    told = said(head_page(layer="5", head="1"))
+    told = said(head_page("Heads like it", layer="5", head="1"))
     assert "Published about this head" in told and "0.907" in told and "TransformerLens" in told
 
 
@@ -125,7 +130,7 @@ def test_a_head_beside_itself_gets_a_sentence():
 def test_why_it_looks_there_is_the_engine_s_and_predicted_first(model, reading):
     query = 9
     key = int(reading.pattern(3, 5)[query, 1 : query + 1].argmax()) + 1
-    test = head_page(layer="3", head="5", token=str(query))
+    test = head_page("Why there", layer="3", head="5", token=str(query))
     why = explain_attention(model, reading.text, "L3.H5", query, key)
     assert f"puts **{why.attention:.0%}** of its attention" in said(test)
     assert f"{why.contrast:+.2f} above the mean of the row" in said(test)
@@ -150,6 +155,8 @@ def test_a_token_outside_the_text_is_the_nearest_one(token):
 def test_a_long_text_shows_the_row_of_the_chosen_token(model):
     text = "word " * 110
     test = opened("pages/Head.py", own=text, layer="1", head="1", token="5")
+    test.session_state["head tab"] = "Values"
+    test.run()
     assert not test.exception and not test.error
     reading = read_text(model, text)
     (row,) = values(test)
@@ -158,14 +165,14 @@ def test_a_long_text_shows_the_row_of_the_chosen_token(model):
 
 
 def test_the_heads_it_is_wired_to_are_the_engine_s(model):
-    test = head_page(layer="3", head="5")
+    test = head_page("Wired to", layer="3", head="5")
     best = composition(model).into("L3.H5", "key").iloc[0]
     labels = [link.label for link in test.get("page_link")]
     assert any(label.startswith(f"{best['head']}: {best['excess']:+.0f} (") for label in labels)
 
 
 def test_what_the_head_writes_is_the_engine_s(model, reading):
-    test = head_page(layer="3", head="7", token="3")
+    test = head_page("What it writes", layer="3", head="7", token="3")
     (shown,) = table(test, "raises")
     written = written_tokens(model, reading.tokens, 3, Head(3, 7))
     visible = [text.replace(" ", "·").replace("\n", "↵") for text, _ in written.raised]
@@ -178,7 +185,7 @@ def test_what_the_head_writes_is_the_engine_s(model, reading):
 
 def test_the_passport_holds_the_ladder_of_label_and_roles(model, reading):
     profile = profile_model(model)
-    test = head_page(layer="3", head="5")
+    test = head_page("What speaks for it", layer="3", head="5")
     assert "what speaks for “retrieval”" in said(test)
     for step in evidence_ladder(profile, Head(3, 5), "retrieval", reading):
         assert f"{step.number}. " in said(test) and f"{step.title}: {step.status}" in said(test)
@@ -189,7 +196,7 @@ def test_the_passport_holds_the_ladder_of_label_and_roles(model, reading):
 
 
 def test_rungs_4_and_5_are_measured_when_asked_for():
-    test = head_page(layer="0", head="0")
+    test = head_page("What speaks for it", layer="0", head="0")
     assert "When it is removed: not measured" in said(test)
     button = next(b for b in test.button if b.label == "Measure what removing it does")
     button.click().run()

@@ -12,6 +12,7 @@ from headlab.ui.services.results import ChosenText, get_reading
 from headlab.ui.services.second import _words
 from headlab.ui.services.sharing import get_model, result_cache
 from headlab.ui.services.state import Selection
+from tests.app.test_head_page import values
 from tests.app.test_pages import opened
 from tests.passes import counted
 
@@ -56,9 +57,11 @@ def test_a_long_text_keeps_its_pictures_and_a_layer_at_a_time(passes, crowded):
     reading = result_cache().find(kept)
     assert reading.patterns.nbytes == 0 and reading.values is None and reading.pictures.cells.any()
     test = page("pages/Head.py", **HEAD)
+    test.session_state["head tab"] = "Values"
+    test.run()
     assert len(passes) == 2  # layer 3, and nothing behind it
     exact = read_text(get_model("mini"), reading.text).pattern(3, 7)
-    shown = test.dataframe[0].value.to_numpy(dtype=float)
+    shown = values(test)
     below = np.tri(len(exact), dtype=bool)
     assert shown[below] == pytest.approx(exact[below], abs=5e-5)
     passes.clear()

@@ -5,6 +5,7 @@
 
 const MOST_ARCS = 400
 const HIGHEST = 150 // pixels
+const DEEPEST = 60 // percent of colour behind an attention of 1: words stay readable on it
 const SVG = "http://www.w3.org/2000/svg"
 const instances = new WeakMap()
 
@@ -74,8 +75,7 @@ class TextView {
     this.buttons.forEach((button, index) => {
       const isOutOfReach = toward ? index < from : index > from
       const value = this.share(from, index)
-      button.style.setProperty("--share", `${Math.round(100 * value)}%`)
-      button.classList.toggle("deep", value > 0.5)
+      button.style.setProperty("--share", `${Math.round(DEEPEST * value)}%`)
       button.classList.toggle("ahead", isOutOfReach)
       button.querySelector(".share").textContent = isOutOfReach ? "" : percent(value)
       button.setAttribute("aria-pressed", String(index === this.token))

@@ -4,7 +4,7 @@ import copy
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -112,28 +112,66 @@ class LoadedModel:
         return plain
 
     @cached_property
+    def _anchor(self) -> tuple[list[int], str]:
+        """What stands in front where the text that a token adds is looked for, and its own text."""
+        ids = self._ids(["a"])[0]
+        return ids, self.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+
+    def _ids(self, texts: list[str]) -> list[list[int]]:
+        """The tokens of each text."""
+        if self.plain_tokenizer is None:
+            found: list[list[int]] = self.tokenizer(texts, add_special_tokens=False).input_ids
+            return found
+        encoded = self.plain_tokenizer.encode_batch(texts, add_special_tokens=False)
+        return [encoding.ids for encoding in encoded]
+
+    def texts_of(self, tokens: Sequence[int]) -> list[str]:
+        """What each token adds to a text that it goes on.
+
+        Decoded alone some would lose the space in front that they have inside a text.
+        """
+        before, start = self._anchor
+        after = self.tokenizer.batch_decode(
+            [[*before, token] for token in tokens], clean_up_tokenization_spaces=False
+        )
+        alone = self.tokenizer.batch_decode(
+            [[token] for token in tokens], clean_up_tokenization_spaces=False
+        )
+        special = set(self.tokenizer.all_special_ids)
+        return [
+            whole.removeprefix(start) if whole.startswith(start) and token not in special else text
+            for token, whole, text in zip(tokens, after, alone, strict=True)
+        ]
+
+    @cached_property
     def ordinary_tokens(self) -> list[int]:
-        """Tokens that are a space and three or more ASCII letters and survive decode and encode."""
+        """Tokens to make texts of: they stay what they are when their text is read again.
+
+        Words with a space in front and three or more ASCII letters; of a model with few of them,
+        words of any script; else whatever can be seen.
+        """
         special = set(self.tokenizer.all_special_ids)
         ids = [token for token in range(len(self.tokenizer)) if token not in special]
-        texts = self.tokenizer.batch_decode(
-            [[token] for token in ids], clean_up_tokenization_spaces=False
+        texts = dict(zip(ids, self.texts_of(ids), strict=True))
+        words = [t for t, text in texts.items() if text.startswith(" ") and text[1:].isalpha()]
+        kinds = (
+            [t for t in words if texts[t].isascii() and len(texts[t]) > 3],
+            words,
+            [t for t, text in texts.items() if text.strip() and text.strip().isprintable()],
         )
-        words = [
-            (token, text)
-            for token, text in zip(ids, texts, strict=True)
-            if text.isascii() and text.startswith(" ") and len(text) > 3 and text[1:].isalpha()
-        ]
-        if not words:
+        for some in kinds:
+            found = self._surviving(some, texts)
+            if len(found) >= MANY_WORDS:
+                break
+        return found
+
+    def _surviving(self, tokens: list[int], texts: Mapping[int, str]) -> list[int]:
+        """Those that are read again as themselves inside a text."""
+        before, start = self._anchor
+        if not tokens or "\ufffd" in start:
             return []
-        if self.plain_tokenizer is None:
-            again = self.tokenizer([text for _, text in words], add_special_tokens=False).input_ids
-        else:
-            found = self.plain_tokenizer.encode_batch(
-                [text for _, text in words], add_special_tokens=False
-            )
-            again = [encoding.ids for encoding in found]
-        return [token for (token, _), ids in zip(words, again, strict=True) if ids == [token]]
+        again = self._ids([start + texts[token] for token in tokens])
+        return [token for token, ids in zip(tokens, again, strict=True) if ids == [*before, token]]
 
     def with_random_weights(self, seed: int) -> "LoadedModel":
         """The same architecture, freshly initialised: heads that have learned nothing."""
@@ -392,6 +430,7 @@ def _tokenizer(folder: Path, network: Any) -> Any:
     return tokenizer
 
 
+MANY_WORDS = 100  # so many ordinary tokens are enough for all probes
 NO_LIMIT = 2048  # tokens of a text where the architecture knows no longest one
 
 

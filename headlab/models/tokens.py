@@ -1,7 +1,9 @@
 """Text to tokens, exactly as the model sees it."""
 
+import re
 import threading
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from typing import Literal
 
@@ -12,6 +14,7 @@ from headlab.models.loading import LoadedModel
 
 StartToken = int | None | Literal["model"]
 
+_BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")  # how SentencePiece names a token of one byte
 _ONE_AT_A_TIME = threading.Lock()  # for tokenizers that calling changes
 
 
@@ -55,7 +58,11 @@ def tokenise(
             f"The text is {len(tokens):,} tokens long and this laboratory reads at most {most:,} "
             f"(HEADLAB_MAX_TOKENS): shorten it by {len(tokens) - most:,} tokens."
         )
-    return tokens, [token_text(model, token) for token in tokens]
+    texts = token_texts(model, tokens)
+    first = 0 if start is None else 1
+    if texts[first].startswith(" ") and not text[:1].isspace():  # no space stands there
+        texts[first] = texts[first][1:]
+    return tokens, texts
 
 
 def check_text(text: str) -> str:
@@ -117,12 +124,25 @@ def characters_of(
     return encode_with_places(model, text)[position - (start_token is not None)][1]
 
 
+def token_texts(model: LoadedModel, tokens: Sequence[int]) -> list[str]:
+    """What each token adds to a text; bytes that are part of a character are shown as ⟨F0 9F⟩."""
+    return [
+        text if "\ufffd" not in text else _as_bytes(model, token, text)
+        for token, text in zip(tokens, model.texts_of(tokens), strict=True)
+    ]
+
+
 def token_text(model: LoadedModel, token: int) -> str:
-    """The text of one token; bytes that are only part of a character are shown as ⟨F0 9F⟩."""
-    text = model.tokenizer.decode([token], clean_up_tokenization_spaces=False)
-    if "\ufffd" not in text:
-        return text
-    piece = model.tokenizer.convert_ids_to_tokens(token)
+    """:func:`token_texts` of one token."""
+    (text,) = token_texts(model, [token])
+    return text
+
+
+def _as_bytes(model: LoadedModel, token: int, text: str) -> str:
+    """A token that is part of a character by its bytes, where the tokenizer names them."""
+    piece = str(model.tokenizer.convert_ids_to_tokens(token))
+    if named := _BYTE.fullmatch(piece):
+        return f"⟨{named[1].upper()}⟩"
     table = _byte_of_character()
     if all(character in table for character in piece):
         return "⟨" + " ".join(f"{table[character]:02X}" for character in piece) + "⟩"
@@ -150,14 +170,23 @@ def single_token(model: LoadedModel, word: str | int) -> int:
                 f"{len(model.tokenizer) - 1}."
             )
         return int(word)
-    tokens = encode(model, word)
+    tokens = _inside(model, word)
     if len(tokens) == 1:
         return tokens[0]
-    if len(encode(model, f" {word}")) == 1:
+    if len(_inside(model, f" {word}")) == 1:
         remedy = f"inside a text it is {f' {word}'!r}, with a space in front, which is one"
     else:
         remedy = "choose a word that is one, mostly a common one with a space in front"
     raise HeadlabError(f"{word!r} is {len(tokens)} tokens for {model.name}: {remedy}.")
+
+
+def _inside(model: LoadedModel, word: str) -> list[int]:
+    """The tokens of a word; with a space in front, those that it has inside a text."""
+    if word.startswith(" "):
+        before, whole = encode(model, "a"), encode(model, f"a{word}")
+        if whole[: len(before)] == before:
+            return whole[len(before) :]
+    return encode(model, word)
 
 
 def visible(text: str) -> str:

@@ -321,7 +321,7 @@ def _controls(
     cache: bool,
 ) -> Controls:
     """What networks of this shape with random weights show; measured where it is not kept."""
-    key = controls_key(model, [start, n, *_measures(order)])
+    key = controls_key(model, [start, n, *measures(order)])
     shape = (model.n_layers, model.n_heads, len(sums.places.places))
     kept = kept_controls(model, key, shape) if cache else None
     if kept is not None:
@@ -492,7 +492,7 @@ def _thresholds(order: Mapping[str, Behaviour]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _measures(order: Mapping[str, Behaviour]) -> list[Any]:
+def measures(order: Mapping[str, Behaviour]) -> list[Any]:
     """What is measured, and how: everything that figures depend on beside model and settings."""
     return [
         *(SEED, budget.VERSION, confidence.N_RESAMPLES, _thresholds(order)),
@@ -508,7 +508,7 @@ def _cache_key(
     order: Mapping[str, Behaviour],
 ) -> str:
     """Everything that a profile's figures depend on, hashed."""
-    facts = [SCHEMA, model.content_hash, start, variants, controls, *_measures(order)]
+    facts = [SCHEMA, model.content_hash, start, variants, controls, *measures(order)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 

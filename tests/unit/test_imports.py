@@ -17,7 +17,7 @@ ORDER = (
     {"behaviours"},
     {"measuring"},
     {"interventions", "profiles"},
-    {"mechanisms"},
+    {"mechanisms", "sweeps"},
     {"evidence"},
     {"exercises", "figures"},
     {"report"},

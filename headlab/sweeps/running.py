@@ -1,0 +1,177 @@
+"""Measuring the cells of a sweep that are missing, several at a time, each in a process of its own.
+
+A cell's file is written whole or not at all, so whatever ends a sweep (a killed worker, a power
+cut), running it again goes on where it was and gives the same bytes.
+"""
+
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import torch
+
+from headlab.errors import HeadlabError
+from headlab.files import write_file
+from headlab.models.catalogue import CATALOGUE
+from headlab.models.hub import settings
+from headlab.models.loading import folder_named, load_model
+from headlab.profiles.profiling import profile_model
+from headlab.sweeps.plan import Cell, Plan
+
+CELLS, FAILED = "cells", "failed"  # folders inside that of a sweep
+TRIES = 2  # of a cell whose process ended without a word
+
+Progress = Callable[[float, str], None]
+
+
+def run_sweep(
+    plan: Plan,
+    folder: Path,
+    *,
+    workers: int = 1,
+    again: bool = False,
+    delete_weights: bool = False,
+    progress: Progress | None = None,
+) -> dict[str, str]:
+    """Measure what is missing; gives the sentence of every cell that failed, by its name.
+
+    Parameters
+    ----------
+    folder : takes ``plan.json``, a profile for each cell, and a sentence for each that failed.
+    workers : processes, each with one thread: figures do not depend on how many there are.
+    again : also try the cells that failed before.
+    delete_weights : after each cell, what was fetched for it from the hub is deleted.
+    progress : called with the share done, 0 to 1, and what was measured last.
+    """
+    plan.save(folder)
+    left = [cell for cell in plan.cells if _is_missing(cell, folder, again)]
+    done, n = len(plan.cells) - len(left), len(plan.cells)
+    tries = dict.fromkeys(left, 0)
+    while left:
+        with _pool(workers) as pool:
+            running: dict[Future[str], Cell] = {}
+            waiting = list(left)
+            broken = False
+            while (waiting or running) and not broken:
+                while waiting and len(running) < workers:
+                    cell = waiting.pop(0)
+                    tries[cell] += 1
+                    running[pool.submit(measure_cell, cell, folder, delete_weights)] = cell
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    cell = running.pop(future)
+                    try:
+                        sentence = future.result()
+                    except BrokenProcessPool:
+                        broken = True
+                        if tries[cell] < TRIES:
+                            continue
+                        sentence = "its process ended without a word, perhaps for want of memory"
+                    left.remove(cell)
+                    done += 1
+                    _note_failure(cell, folder, sentence)
+                    if progress is not None:
+                        progress(done / n, f"{done} of {n}: {cell}")
+    return failures(plan, folder)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that share nothing with this one, with one thread each."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def cell_file(cell: Cell, folder: Path) -> Path:
+    """Where a cell's profile lies once it is measured."""
+    return folder / CELLS / f"{cell.key}.json"
+
+
+def failure_file(cell: Cell, folder: Path) -> Path:
+    """Where the sentence of a cell lies that failed."""
+    return folder / FAILED / f"{cell.key}.txt"
+
+
+def failures(plan: Plan, folder: Path) -> dict[str, str]:
+    """The sentence of every cell that failed, by its name."""
+    found = {str(cell): failure_file(cell, folder) for cell in plan.cells}
+    return {name: f.read_text(encoding="utf-8").strip() for name, f in found.items() if f.is_file()}
+
+
+def _is_missing(cell: Cell, folder: Path, again: bool) -> bool:
+    if cell_file(cell, folder).is_file():
+        return False
+    return again or not failure_file(cell, folder).is_file()
+
+
+def _note_failure(cell: Cell, folder: Path, sentence: str) -> None:
+    path = failure_file(cell, folder)
+    if sentence:
+        write_file(path, sentence + "\n", make_folder=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def measure_cell(cell: Cell, folder: Path, delete_weights: bool = False) -> str:
+    """Measure one cell into its file; the sentence of what went wrong, or ""."""
+    fetched = None
+    try:
+        source: str | Path = cell.model
+        if cell.revision:
+            home = folder_named(cell.model)
+            if home is not None and cell.model not in CATALOGUE:
+                source = home / cell.revision
+            else:
+                fetched = (
+                    Path(tempfile.mkdtemp(prefix="headlab-sweep-")) if delete_weights else None
+                )
+                source = _fetch(cell, fetched)
+        model = load_model(source, device="cpu")
+        profile = profile_model(
+            model,
+            start_token="model" if cell.start_token else None,
+            variants=not cell.quick,
+            controls=0 if cell.quick else 3,
+            cache=False,
+        )
+        path = cell_file(cell, folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        profile.save(path)
+    except HeadlabError as error:
+        return str(error)
+    except OSError as error:
+        return f"the system refuses ({error.strerror or error}): look after the disk and try again."
+    finally:
+        if fetched is not None:
+            shutil.rmtree(fetched, ignore_errors=True)
+    return ""
+
+
+def _fetch(cell: Cell, cache: Path | None) -> Path:
+    """A revision from the hub, in the cache of the hub or in one of its own."""
+    from huggingface_hub import snapshot_download  # slow to import, and not always needed
+
+    entry = CATALOGUE.get(cell.model)
+    where = settings()
+    try:
+        return Path(
+            snapshot_download(
+                entry.hub if entry is not None else cell.model,
+                revision=cell.revision,
+                cache_dir=cache or where.cache,
+                allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"],
+                endpoint=os.environ.get("HF_ENDPOINT") or None,
+            )
+        )
+    except Exception as error:
+        raise HeadlabError(
+            f"{cell} cannot be fetched from {where.endpoint} ({type(error).__name__}): check the "
+            "network and the names of model and revision, then try again."
+        ) from error

@@ -13,8 +13,8 @@ from headlab.models.catalogue import CATALOGUE, gigabytes
 from headlab.sweeps import Plan, make_plan, read_cells, read_plan, run_sweep
 from headlab.sweeps.atlas import atlas_html
 
-CELL_BYTES = 5_000  # of a profile's file, for each head: measured on mini and smollm2
-CELL_SECONDS = 60e-9  # for each parameter: a whole profile of smollm2 on two cores
+CELL_BYTES = 4_700  # of a profile's file, for each head: mini 4,620, smollm2 4,720
+CELL_SECONDS = 3.4e-7  # for each parameter: smollm2's whole profile took 46 s on two cores
 QUICK = 0.4  # of that, without variants and controls
 
 
@@ -101,7 +101,7 @@ def price(plan: Plan) -> str:
     if not known:
         return f"{n} cells; how long they take shows once the first ones are measured."
     seconds = sum(
-        CELL_SECONDS * entry.parameters * 6 * (QUICK if cell.quick else 1) for cell, entry in known
+        CELL_SECONDS * entry.parameters * (QUICK if cell.quick else 1) for cell, entry in known
     )
     files = sum(CELL_BYTES * entry.layers * entry.heads for _, entry in known)
     fetched = sum(entry.download or 0 for _, entry in known)

@@ -28,6 +28,11 @@ def blocks(n: int, bytes_each: int) -> Iterator[slice]:
         yield slice(begin, begin + step)
 
 
+def use_one_thread() -> None:
+    """Let products of this process use one core: for many processes beside each other."""
+    torch.set_num_threads(1)
+
+
 @cache
 def products_per_second(device: str) -> float:
     """Multiplications of a matrix product that this machine does in a second, timed once."""

@@ -19,7 +19,9 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 68rem
 figure { margin: 0; } figcaption { font-weight: 600; }
 table { border-collapse: collapse; } th, td { padding: 2px 12px 2px 0; text-align: left; }
 svg text { font-size: 10px; fill: currentColor; } .axis { stroke: currentColor; opacity: .4; }
-@media (prefers-color-scheme: dark) { body { color: #e4eaf0; background: #10171f; } a { color: #8cc1e8; } }
+@media (prefers-color-scheme: dark) {
+  body { color: #e4eaf0; background: #10171f; } a { color: #8cc1e8; }
+}
 """
 
 
@@ -45,8 +47,8 @@ def atlas_html(cells: Cells) -> str:
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>Atlas of attention heads</title><style>{STYLE}</style>
 <h1>When does each kind of head appear?</h1>
-<p>Each panel shows one behaviour: the highest score of any head, 0 to 1, with its 95 % interval over
-the probe texts, at every revision measured ({len(cells.done)} of {len(cells.plan.cells)}). A point
+<p>Each panel shows one behaviour: the highest score of any head, 0 to 1, with its 95 % interval
+over the probe texts, at every revision measured ({len(cells.done)} of {len(cells.plan.cells)}). A point
 opens the profile that it comes from.</p>
 <p>{legend}</p>
 <div class="panels">{panels}</div>

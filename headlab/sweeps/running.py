@@ -13,12 +13,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-import torch
-
 from headlab.errors import HeadlabError
 from headlab.files import write_file
 from headlab.models.catalogue import CATALOGUE
 from headlab.models.hub import settings
+from headlab.models.kernels import use_one_thread
 from headlab.models.loading import folder_named, load_model
 from headlab.profiles.profiling import profile_model
 from headlab.sweeps.plan import Cell, Plan
@@ -82,11 +81,7 @@ def run_sweep(
 def _pool(workers: int) -> ProcessPoolExecutor:
     """Processes that share nothing with this one, with one thread each."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread)
-
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=use_one_thread)
 
 
 def cell_file(cell: Cell, folder: Path) -> Path:

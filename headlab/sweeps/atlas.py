@@ -48,8 +48,8 @@ def atlas_html(cells: Cells) -> str:
 <title>Atlas of attention heads</title><style>{STYLE}</style>
 <h1>When does each kind of head appear?</h1>
 <p>Each panel shows one behaviour: the highest score of any head, 0 to 1, with its 95 % interval
-over the probe texts, at every revision measured ({len(cells.done)} of {len(cells.plan.cells)}). A point
-opens the profile that it comes from.</p>
+over the probe texts, at every revision measured ({len(cells.done)} of {len(cells.plan.cells)}).
+A point opens the profile that it comes from.</p>
 <p>{legend}</p>
 <div class="panels">{panels}</div>
 <h2>Onsets</h2>

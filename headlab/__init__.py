@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from headlab.profiles.profile import Profile
     from headlab.profiles.profiling import profile_model
     from headlab.report import Report, make_report, open_report
+    from headlab.sweeps import make_plan, read_cells, run_sweep
+    from headlab.ui.embedding import embed, show
 
 _HOMES = {
     "headlab.errors": ("HeadlabError",),
@@ -62,6 +64,8 @@ _HOMES = {
     "headlab.profiles.profile": ("Profile",),
     "headlab.profiles.profiling": ("profile_model",),
     "headlab.report": ("Report", "make_report", "open_report"),
+    "headlab.sweeps": ("make_plan", "read_cells", "run_sweep"),
+    "headlab.ui.embedding": ("embed", "show"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -86,8 +90,10 @@ __all__ = [
     "compare_profiles",
     "composition",
     "continue_text",
+    "embed",
     "explain_attention",
     "load_model",
+    "make_plan",
     "make_report",
     "mean_reference",
     "open_report",
@@ -95,9 +101,12 @@ __all__ = [
     "path_patch",
     "path_patch_map",
     "profile_model",
+    "read_cells",
     "read_text",
     "replace_word",
+    "run_sweep",
     "score_patterns",
+    "show",
     "why_word",
 ]
 

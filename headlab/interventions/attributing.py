@@ -14,6 +14,7 @@ from headlab.models.attention import check_changeable
 from headlab.models.attribution import direct_parts
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
+from headlab.notebook import InNotebook
 
 MIN_WRITTEN = 0.1  # logits; below, there is nothing to make up for
 MIN_REPAIR = 0.5  # the share that other parts make up for from which on they are named
@@ -51,7 +52,7 @@ class SelfRepair:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Attribution(OnText):
+class Attribution(OnText, InNotebook):
     """What each part of the model writes towards one token and away from another.
 
     Every figure is in logits, at each position of the text (what follows that token), the scale of

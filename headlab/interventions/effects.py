@@ -11,6 +11,7 @@ from headlab.interventions.base import OnText, facts
 from headlab.interventions.replacing import Mode
 from headlab.measuring.json_types import plain, records
 from headlab.measuring.scoring import MIN_CHANGE
+from headlab.notebook import InNotebook
 
 SweepMetric = Literal["loss", "log-probability"]
 
@@ -41,13 +42,13 @@ class Control:
     """
 
     heads: tuple[tuple[Head, ...], ...]
-    loss_change: np.ndarray
-    logprob_change: np.ndarray
+    loss_change: np.ndarray = field(repr=False)
+    logprob_change: np.ndarray = field(repr=False)
     every: bool
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Intervention(OnText):
+class Intervention(OnText, InNotebook):
     """What a text's prediction becomes without some heads.
 
     ``losses_before`` and ``losses_after`` [position]: minus the log-probability, in nats, of the
@@ -204,7 +205,7 @@ class Intervention(OnText):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Sweep:
+class Sweep(InNotebook):
     """The effect of removing each head alone.
 
     ``effect`` [layer, head]: the change, in nats, of the mean loss, or of the watched token's

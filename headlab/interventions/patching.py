@@ -15,6 +15,7 @@ from headlab.models.attention import check_changeable
 from headlab.models.editing import Edit, What
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
+from headlab.notebook import InNotebook
 
 Metric = Literal["logit difference", "log-probability"]
 Direction = Literal["denoising", "noising"]
@@ -25,7 +26,7 @@ SAME = 1e-4  # metrics of two texts that lie closer leave nothing to restore
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Patching:
+class Patching(InNotebook):
     """What each head carries from one text to another.
 
     ``patched`` is the metric with the patch, [layer, head], [layer, head, position] by position, or

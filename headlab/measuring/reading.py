@@ -11,6 +11,7 @@ import pandas as pd
 from headlab.behaviours import Prompt, Spans, behaviours, get_behaviour
 from headlab.behaviours.base import MIN_ROWS, positions
 from headlab.errors import HeadlabError
+from headlab.heads import Head
 from headlab.measuring.confidence import on_scale
 from headlab.measuring.continuing import Continuation, continue_text
 from headlab.measuring.effort import effort_of_reading
@@ -26,6 +27,7 @@ from headlab.models.tokens import (
     token_text,
     tokenise,
 )
+from headlab.notebook import InNotebook
 
 ACTIVE = "active"
 QUIET = "quiet"
@@ -81,7 +83,7 @@ class Hint:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Reading(InNotebook):
     """What every head of a model does on one text.
 
     ``patterns`` float32 [kept layer, head, query, key] holds the layers named in ``layers``; every
@@ -140,6 +142,18 @@ class Reading:
                 f"The patterns of layer {layer} were not kept: read the text with layer {layer}."
             )
         return self.patterns[self.layers.index(layer), head]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line for each head: layer, head, name, what its picture shows, every score."""
+        layer, head = np.indices(self.entropy.shape)
+        places = list(zip(layer.ravel().tolist(), head.ravel().tolist(), strict=True))
+        facts = {
+            "layer": layer.ravel(),
+            "head": head.ravel(),
+            "name": [str(Head(*place)) for place in places],
+            "here": [str(self.hint(*place)) for place in places],
+        }
+        return pd.DataFrame(facts | {name: s.ravel() for name, s in self.scores.items()})
 
     def value(self, behaviour: str) -> np.ndarray:
         """The score on its threshold's scale, [layer, head]: excess, or raw."""

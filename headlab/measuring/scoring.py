@@ -298,13 +298,16 @@ def score_patterns(
     behaviours: Iterable[str] | str | None = None,
     token_texts: Any = None,
     spans: Any = None,
-) -> dict[str, np.ndarray]:
+    with_chance: bool = False,
+) -> Any:
     """Score attention patterns from anywhere on the named pattern behaviours.
 
     Parameters
     ----------
     patterns : array [layer, head, query, key] of probabilities, or [batch, layer, head, query,
-        key]; causal, rows summing to 1 within 0.02. It is only read.
+        key]; causal, rows summing to 1 within 0.02. It is only read. Also what transformers
+        returns with ``output_attentions=True``: tensors [batch, head, query, key], one a layer, on
+        any device and of any type; of one prompt the batch axis is left out of the result.
     tokens : n ids or strings, compared by equality; [batch, n] for a batch.
     behaviours : names; by default every behaviour that patterns alone can show.
     token_texts : the tokens' texts, which punctuation needs (else NaN); strings given as
@@ -312,11 +315,14 @@ def score_patterns(
     spans : for retrieval (else NaN): ``Spans``, or a mapping with key positions ``attribute`` and
         ``others``, or just the attribute's positions; a list of them for a batch.
 
+    with_chance : also return what even attention would give (for some behaviours, the head's own
+        attention spread over like places), in a second dict of the same form.
+
     Returns
     -------
     dict from behaviour to float array [layer, head] ([batch, layer, head]): the mean over eligible
     query rows of the attention on the behaviour's target cells (for ``diffuse``, of the normalised
-    entropy), 0 to 1; NaN where no row is eligible.
+    entropy), 0 to 1; NaN where no row is eligible. With ``with_chance`` a pair of such dicts.
 
     Raises
     ------
@@ -332,6 +338,9 @@ def score_patterns(
     {'previous_token': array([[1.]])}
     """
     chosen = _pattern_behaviours(behaviours)
+    given, patterns = patterns, kernels.stacked_layers(patterns)
+    if patterns is not given and len(patterns) == 1 and not _is_batch(tokens):
+        patterns = patterns[0]
     try:
         array = np.asarray(patterns)
     except ValueError as error:
@@ -369,10 +378,19 @@ def score_patterns(
     batch = Batch(prompts, chosen)
     # layers and heads are alike here: [batch, layer x head, query, key]
     pattern = kernels.as_tensor(array.reshape(n_prompts, n_layers * n_heads, n, n))
-    scores = batch.score_layer(0, pattern).score
+    found = batch.score_layer(0, pattern)
     shape = (n_prompts, n_layers, n_heads)
-    shaped = {b.name: scores[b.name].astype(float).reshape(shape) for b in chosen}
-    return {name: score[0] if single else score for name, score in shaped.items()}
+
+    def shaped(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        arrays = {b.name: values[b.name].astype(float).reshape(shape) for b in chosen}
+        return {name: array[0] if single else array for name, array in arrays.items()}
+
+    return (shaped(found.score), shaped(found.chance)) if with_chance else shaped(found.score)
+
+
+def _is_batch(tokens: Any) -> bool:
+    """Whether there are tokens of several prompts, and not those of one."""
+    return np.iterable(tokens) and any(np.iterable(t) and not isinstance(t, str) for t in tokens)
 
 
 def _pattern_behaviours(names: Iterable[str] | str | None) -> list[Behaviour]:

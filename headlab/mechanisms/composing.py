@@ -13,6 +13,7 @@ from headlab.measuring.json_types import plain
 from headlab.models import composing
 from headlab.models.loading import LoadedModel
 from headlab.models.weights import check_weights, head_weights
+from headlab.notebook import InNotebook
 
 Input = Literal["query", "key", "value"]
 INPUTS: tuple[Input, ...] = ("query", "key", "value")
@@ -20,7 +21,7 @@ DRAWS = 20  # random heads with the same singular values
 
 
 @dataclass(frozen=True, eq=False)
-class Composition:
+class Composition(InNotebook):
     """Every pair of heads, by the input of the later head: "query", "key" or "value".
 
     ``score`` [earlier layer, head, later layer, head] is the norm of the product of W_OV and W_QK

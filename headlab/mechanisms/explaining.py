@@ -22,6 +22,7 @@ from headlab.interventions.base import (
 from headlab.models.loading import LoadedModel
 from headlab.models.score_parts import ScoreParts, score_parts
 from headlab.models.tokens import StartToken
+from headlab.notebook import InNotebook
 
 Side = Literal["query", "key"]
 SIDES: tuple[Side, ...] = ("query", "key")
@@ -76,7 +77,7 @@ class Without:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class AttentionExplanation(OnText):
+class AttentionExplanation(OnText, InNotebook):
     """What wrote the query and the key of one cell of one head, and what each adds to its score.
 
     ``parts`` name what wrote to the residual stream before the head: "token" and "position" (the

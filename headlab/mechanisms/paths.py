@@ -16,10 +16,11 @@ from headlab.models import paths
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
 from headlab.models.weights import check_weights
+from headlab.notebook import InNotebook
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PathPatching(OnText):
+class PathPatching(OnText, InNotebook):
     """What a head does once one path into it carries what the other text would have sent.
 
     ``senders`` and, beside them, the attention of ``receiver`` from ``query`` to ``key`` with the

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,6 +27,21 @@ def blocks(n: int, bytes_each: int) -> Iterator[slice]:
     step = max(1, BLOCK // max(bytes_each, 1))
     for begin in range(0, n, step):
         yield slice(begin, begin + step)
+
+
+def stacked_layers(patterns: Any) -> Any:
+    """Tensors [batch, head, query, key], one a layer, as [batch, layer, head, query, key].
+
+    Whatever device, type or gradients they have. Anything else stays as it is.
+    """
+    if isinstance(patterns, torch.Tensor):
+        return patterns.detach().float().cpu().numpy()
+    layers = list(patterns) if isinstance(patterns, list | tuple) else []
+    if not layers or not all(isinstance(layer, torch.Tensor) for layer in layers):
+        return patterns
+    if any(layer.ndim != 4 or layer.shape != layers[0].shape for layer in layers):
+        return patterns
+    return torch.stack([layer.detach().float().cpu() for layer in layers], 1).numpy()
 
 
 def use_one_thread() -> None:

@@ -22,6 +22,7 @@ from headlab.models.hub import can_be_fetched, find_model, weight_files
 from headlab.models.memory import check_memory, free_memory, needed_memory
 from headlab.models.proof import examine, install
 from headlab.models.quiet import quiet_transformers
+from headlab.notebook import card
 
 MAX_SHOWN_LENGTH = 200  # characters of a name that an error repeats
 _PICKLED = (
@@ -30,7 +31,7 @@ _PICKLED = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class LoadedModel:
     """A model ready to be read.
 
@@ -49,6 +50,16 @@ class LoadedModel:
 
     folder: Path | None = None
     notice: str = ""  # what the person who opens the model should know, or nothing
+
+    def __repr__(self) -> str:
+        dtype = str(self.network.dtype).removeprefix("torch.")
+        return (
+            f"LoadedModel({self.name!r}: {self.n_layers} layers of {self.n_heads} heads, "
+            f"{self.device.type}, {dtype}, start token {self.start_token})"
+        )
+
+    def _repr_html_(self) -> str:
+        return card("LoadedModel", repr(self))
 
     def as_batch(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         """Token ids [prompt, position] on the model's device, short prompts padded at the end.
@@ -223,14 +234,23 @@ def is_known(name: str) -> bool:
 
 
 def load_model(
-    name_or_folder: str | Path, device: str = "auto", dtype: str = "auto"
+    name_or_folder: str | Path | Any,
+    tokenizer: Any = None,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
 ) -> LoadedModel:
     """Load a model of the catalogue, one of the hub that was downloaded, or a local folder.
+
+    A network of transformers that is in memory already is copied and never changed; it comes with
+    its ``tokenizer``.
 
     Parameters
     ----------
     name_or_folder : a name such as ``"mini"`` or ``"gpt2"``, ``"owner/name"`` on the hub, or the
         path of a folder holding config.json, weights and a tokenizer. Nothing is downloaded here.
+        Or a network.
+    tokenizer : of a network in memory.
     device : "auto" (CUDA, then MPS, then CPU), or a torch device name.
     dtype : "auto" (float32 on CPU, the stored type elsewhere), or a torch dtype name.
 
@@ -238,6 +258,8 @@ def load_model(
     ------
     HeadlabError : one sentence: what was wrong, what to do. Code from the folder is never run.
     """
+    if isinstance(name_or_folder, torch.nn.Module):
+        return _in_memory(name_or_folder, tokenizer)
     name = str(name_or_folder)
     check_offered(name)
     folder = _folder(name)
@@ -257,6 +279,32 @@ def load_model(
         max_tokens=longest_input(network.config),
         folder=folder,
         notice=_PICKLED if pickled else "",
+    )
+
+
+def _in_memory(network: Any, tokenizer: Any) -> LoadedModel:
+    """A copy of a network ready to be read, where the network is, in the type it has."""
+    if tokenizer is None:
+        raise HeadlabError(
+            "A network in memory needs its tokenizer: call load_model(network, tokenizer)."
+        )
+    if not hasattr(network, "config") or network.get_output_embeddings() is None:
+        raise HeadlabError(
+            f"{type(network).__name__} is no causal language model of transformers: give one such "
+            "as AutoModelForCausalLM makes."
+        )
+    check_architecture(network.config.model_type)
+    copied = copy.deepcopy(network).eval().requires_grad_(False)
+    found = examine(copied)
+    return LoadedModel(
+        network=copied,
+        tokenizer=tokenizer,
+        name=Path(network.config._name_or_path or type(network).__name__).name,
+        n_layers=found.n_layers,
+        n_heads=found.n_heads,
+        device=copied.device,
+        start_token=_start_token(tokenizer),
+        max_tokens=longest_input(network.config),
     )
 
 

@@ -15,6 +15,7 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.measuring.confidence import UNCLASSIFIED
 from headlab.measuring.json_types import records
+from headlab.notebook import InNotebook
 from headlab.profiles.changes import DOWN, OPEN, SAME, UNMEASURED, UP, Change, changes
 from headlab.profiles.comparable import left_out, names_of, obstacles
 from headlab.profiles.profile import Profile
@@ -24,7 +25,7 @@ SCHEMA = "headlab.comparison/1"
 
 
 @dataclass(frozen=True, eq=False)
-class ProfileComparison:
+class ProfileComparison(InNotebook):
     """Two profiles side by side.
 
     ``by_role`` gives the reasons why heads are not compared one by one; where it is empty,
@@ -48,6 +49,10 @@ class ProfileComparison:
     def behaviours(self) -> tuple[str, ...]:
         """Behaviours measured on both, in label order."""
         return tuple(name for name in self.before.behaviours if name in self.after.score)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The same as :meth:`table`."""
+        return self.table()
 
     def table(self) -> pd.DataFrame:
         """Tidy table, one row for each head and behaviour: scores, change, interval, verdict."""

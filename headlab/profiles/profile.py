@@ -15,6 +15,7 @@ from headlab.errors import HeadlabError
 from headlab.files import decoded, read_bytes, write_file
 from headlab.heads import Head
 from headlab.measuring.confidence import MIN_PROMPTS, UNCLASSIFIED, label_title
+from headlab.notebook import InNotebook
 from headlab.profiles.checks import check_facts, check_figures
 from headlab.profiles.looks import Looks, words
 
@@ -27,8 +28,8 @@ _AS_THEY_ARE = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Profile:
+@dataclass(frozen=True, eq=False, repr=False)
+class Profile(InNotebook):
     """All heads of a model on all behaviours.
 
     ``score``, ``low``, ``high``, ``chance``, ``excess`` and ``role_confidence`` map a behaviour to
@@ -66,6 +67,12 @@ class Profile:
     prompt_scores: dict[str, dict[str, np.ndarray]] = field(repr=False)
     provenance: dict[str, Any] = field(repr=False)
     looks: Looks | None = field(default=None, repr=False)
+
+    def __repr__(self) -> str:
+        return (
+            f"Profile({self.model_name!r}: {self.n_layers} layers of {self.n_heads} heads, start "
+            f"token {self.start_token}; {self.labels_text})"
+        )
 
     @property
     def behaviours(self) -> tuple[str, ...]:

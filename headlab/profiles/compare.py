@@ -24,7 +24,7 @@ from headlab.profiles.roles import NOBODY, THIRDS, label_share, strongest_heads
 SCHEMA = "headlab.comparison/1"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ProfileComparison(InNotebook):
     """Two profiles side by side.
 
@@ -49,6 +49,9 @@ class ProfileComparison(InNotebook):
     def behaviours(self) -> tuple[str, ...]:
         """Behaviours measured on both, in label order."""
         return tuple(name for name in self.before.behaviours if name in self.after.score)
+
+    def __repr__(self) -> str:
+        return f"ProfileComparison({self.before!r}, {self.after!r})"
 
     def to_frame(self) -> pd.DataFrame:
         """The same as :meth:`table`."""

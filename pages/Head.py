@@ -36,6 +36,7 @@ from headlab.ui.views.head_picture import (
     pairs,
     value_table,
 )
+from headlab.ui.views.over_corpus import over_corpus
 from headlab.ui.views.passport import (
     all_scores,
     card,
@@ -161,6 +162,7 @@ def one_head(
         {
             "As text": lambda: as_text(selection, reading, pattern),
             "Why there": lambda: why_there(selection, chosen, reading, head, pattern),
+            "Over a corpus": lambda: over_corpus(selection, profile, head),
             "Wired to": lambda: composes(selection, profile, head),
             "What it writes": lambda: what_it_writes(
                 selection, chosen, reading, chosen_token(selection, reading), head

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from headlab import load_model, profile_model
+from headlab.profiles.corpus import corpus_looks, passages
 
 MODELS = Path(__file__).resolve().parents[1] / "headlab" / "models"
 
@@ -28,9 +29,12 @@ def ship(name: str) -> None:
             old.unlink(missing_ok=True)
         with tempfile.TemporaryDirectory() as cache:
             os.environ["HEADLAB_CACHE"] = cache
-            profile_model(model, start_token=start).save(folder / f"profile{ending}.json")
+            profile = profile_model(model, start_token=start)
+            profile.save(folder / f"profile{ending}.json")
             (made,) = Path(cache, "controls").glob("*.npz")
             shutil.copyfile(made, folder / f"controls{ending}.npz")
+            looks = corpus_looks(model, passages(), profile, start_token=start, cache=False)
+            looks.save(folder / f"corpus{ending}.json.gz")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ COMMANDS = {
     "explain": ("mechanisms", "why a head looks there: what wrote the query and the key"),
     "composition": ("mechanisms", "which heads can read what others write, from their weights"),
     "path-patch": ("mechanisms", "what one head tells another on a text, and nothing else"),
+    "corpus": ("corpus", "what every head does over many texts"),
     "sweep": ("sweeps", "profile many models and revisions, and go on where it was ended"),
     "atlas": ("sweeps", "draw when each kind of head appears in a sweep"),
     "sheets": ("sheets", "check, begin, or answer exercise sheets"),

@@ -12,6 +12,8 @@ from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.measuring.pictures import without_first
 from headlab.models.circuits import eigenvalue_copying, written_tokens
+from headlab.profiles.corpus import kept_corpus, passages
+from headlab.report.dashboards import row_html
 from tests.app.test_pages import opened, sentences
 
 TEXT = "cat-on-the-mat"
@@ -169,6 +171,15 @@ def test_the_heads_it_is_wired_to_are_the_engine_s(model):
     best = composition(model).into("L3.H5", "key").iloc[0]
     labels = [link.label for link in test.get("page_link")]
     assert any(label.startswith(f"{best['head']}: {best['excess']:+.0f} (") for label in labels)
+
+
+def test_the_corpus_of_mini_is_ready(model):
+    kept = kept_corpus(model, passages())
+    assert kept is not None, "run `python scripts/ship_profiles.py mini` again and commit the file"
+    test = head_page("Over a corpus", layer="3", head="5")
+    bodies = "".join(block.proto.body for block in test.get("html"))
+    assert row_html(kept.of("L3.H5")[0]) in bodies
+    assert f"{kept.n_tokens:,} tokens of {kept.n_passages} passages" in said(test)
 
 
 def test_what_the_head_writes_is_the_engine_s(model, reading):

@@ -40,6 +40,7 @@ from headlab.models.catalogue import gigabytes
 from headlab.models.circuits import Written, eigenvalue_copying, written_from
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
+from headlab.profiles.corpus import CorpusLooks, corpus_looks, kept_corpus, passages
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import kept_profile, profile_model
 from headlab.ui.services.jobs import Job
@@ -378,6 +379,40 @@ def get_composition(selection: Selection) -> Composition:
     model = get_model(selection.model)
     return shared(
         ("composition", model.content_hash), lambda: composition(model), "Reading the weights …"
+    )
+
+
+def _corpus_key(selection: Selection) -> Hashable:
+    return ("corpus", get_model(selection.model).content_hash, selection.start_token)
+
+
+def ready_corpus(selection: Selection) -> CorpusLooks | None:
+    """What every head does over headlab's corpus, if it need not be measured."""
+    key = _corpus_key(selection)
+    ready = result_cache().find(key)
+    if ready is None:
+        model, start = get_model(selection.model), policy(selection.start_token)
+        ready = kept_corpus(model, passages(), start_token=start)
+        if ready is not None:
+            result_cache().put(key, ready)
+    return ready
+
+
+def get_corpus(selection: Selection) -> CorpusLooks:
+    """What every head does over headlab's corpus, measured if it must be."""
+    if (ready := ready_corpus(selection)) is not None:
+        return ready
+    model, profile = get_model(selection.model), get_profile(selection)
+    return long_work(
+        _corpus_key(selection),
+        lambda job: corpus_looks(
+            model,
+            passages(),
+            profile,
+            start_token=policy(selection.start_token),
+            progress=job.progress,
+        ),
+        "Reading the corpus with every head",
     )
 
 

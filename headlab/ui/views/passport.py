@@ -1,6 +1,7 @@
 """The passport of a head: what it does, how sure that is, and what of it shows on this text."""
 
 from html import escape
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ def card(reading: Reading, profile: Profile, head: Head) -> None:
     )
     if profile.looks is not None:
         st.markdown(f"On ordinary sentences: {plain(profile.where_it_looks(*head))}.")
-        st.html(budget_bar(profile, head))
+        st.html(budget_bar(profile.looks, head))
     st.html("".join(role_bar(reading, profile, head, name) for name in shown_roles(profile, head)))
 
 
@@ -90,10 +91,16 @@ def shown_roles(profile: Profile, head: Head) -> list[str]:
     return passing or ranked[:1]
 
 
-def budget_bar(profile: Profile, head: Head) -> str:
-    """Where the head's attention goes on ordinary sentences, as one bar of shares that sum to 1."""
-    assert profile.looks is not None
-    shares = {name: float(profile.looks.value[name][head]) for name in SHARES}
+class Budgeted(Protocol):
+    """What knows where the attention of every head goes."""
+
+    @property
+    def value(self) -> dict[str, np.ndarray]: ...
+
+
+def budget_bar(looks: Budgeted, head: Head) -> str:
+    """Where the head's attention goes, as one bar of shares that sum to 1."""
+    shares = {name: float(looks.value[name][head]) for name in SHARES}
     parts = "".join(
         f'<i class="s{number}" style="width:{100 * share:.1f}%" title="{SHARES[name]} {share:.0%}">'
         f"{SHARES[name] if share >= NAMED else ''}</i>"

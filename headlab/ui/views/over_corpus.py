@@ -1,0 +1,72 @@
+"""A head over many texts: where it writes most, at lower levels, and where its attention goes."""
+
+import streamlit as st
+
+from headlab.heads import Head
+from headlab.measuring.budget import SHARES
+from headlab.models.weights import has_weights
+from headlab.profiles.corpus import CorpusLooks
+from headlab.profiles.profile import Profile
+from headlab.report.dashboards import row_html
+from headlab.ui.services.results import get_corpus, ready_corpus
+from headlab.ui.services.sharing import get_model
+from headlab.ui.services.state import Selection
+from headlab.ui.views.passport import budget_bar
+
+FEW = 5  # rows shown before more are asked for
+APART = 0.15  # of attention: a share that differs by more is worth a sentence
+
+
+def over_corpus(selection: Selection, profile: Profile, head: Head) -> None:
+    """The head's rows of the corpus; a button measures them where they are not ready."""
+    if not has_weights(get_model(selection.model).network):
+        st.info(
+            "headlab cannot read how much the heads of this architecture write: choose another "
+            "model for this."
+        )
+        return
+    found = ready_corpus(selection)
+    if found is None:
+        st.markdown(
+            "How does this head behave on many texts, of many kinds? All heads are read over the "
+            "passages that come with headlab, once."
+        )
+        if not st.button("Read the corpus", type="primary"):
+            return
+        found = get_corpus(selection)
+    st.markdown(
+        f"{found.n_tokens:,} tokens of {found.n_passages} passages. In each line the **framed** "
+        "token is the one that looks, the **shaded** ones are looked at; *writes* is the length of "
+        "what the head adds there."
+    )
+    most, levels = st.columns(2, gap="medium")
+    rows = found.of(head)
+    with most:
+        st.markdown("**Where it writes most**")
+        strongest = [row for row in rows if row.kind == "strongest"]
+        more = st.toggle("More like these", key="more rows")
+        st.html("".join(row_html(row) for row in (strongest if more else strongest[:FEW])))
+    with levels:
+        st.markdown("**At lower levels of what it writes**")
+        for kind in dict.fromkeys(row.kind for row in rows if row.kind != "strongest"):
+            st.caption(f"{kind} of its rows write less than these")
+            shown = [row for row in rows if row.kind == kind]
+            st.html("".join(row_html(row) for row in (shown if more else shown[:1])))
+    where_it_goes(found, profile, head)
+
+
+def where_it_goes(found: CorpusLooks, profile: Profile, head: Head) -> None:
+    """The budget of attention on the corpus, and where it differs from that on the probes."""
+    st.markdown("**Where its attention goes on the corpus**")
+    st.html(budget_bar(found, head))
+    if profile.looks is None:
+        return
+    st.caption("And on the probe sentences:")
+    st.html(budget_bar(profile.looks, head))
+    for name, words in SHARES.items():
+        here, there = (float(looks.value[name][head]) for looks in (found, profile.looks))
+        if abs(here - there) >= APART:
+            st.markdown(
+                f"They disagree on *{words}*: {here:.0%} of its attention on the corpus, "
+                f"{there:.0%} on the probe sentences."
+            )

@@ -19,6 +19,7 @@ from headlab.interventions.base import (
     known,
     read,
 )
+from headlab.models.kernels import exact
 from headlab.models.loading import LoadedModel
 from headlab.models.score_parts import ScoreParts, score_parts
 from headlab.models.tokens import StartToken
@@ -316,4 +317,4 @@ def _row_of(found: ScoreParts) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
 
 
 def _exact(tensor: Any) -> np.ndarray:
-    return tensor.detach().cpu().double().numpy()
+    return exact(tensor).numpy()

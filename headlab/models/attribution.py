@@ -10,6 +10,7 @@ from headlab.errors import HeadlabError
 from headlab.models.anatomy import anatomy
 from headlab.models.attention import Tap, check_changeable, run
 from headlab.models.editing import Edit, chosen_logits, edit_outputs
+from headlab.models.kernels import exact
 from headlab.models.norms import norm_facts, norm_scale
 from headlab.models.weights import (
     final_norm,
@@ -61,35 +62,35 @@ def direct_parts(
 
     def keep_output(layer: int, output: torch.Tensor) -> torch.Tensor | None:
         replacement = edit_outputs(removed, constants, layer, output)
-        outputs[layer] = _exact((output if replacement is None else replacement)[0])
+        outputs[layer] = exact((output if replacement is None else replacement)[0])
         return replacement
 
     def keep_residual(layer: int, residual: torch.Tensor) -> None:
         if layer == 0:
-            residuals[layer] = _exact(residual[0])
+            residuals[layer] = exact(residual[0])
         if layer == n_layers:
             last.append(residual[0])
 
     def keep_mlp(layer: int, output: torch.Tensor) -> None:
         added = anatomy(network).layers[layer].mlp_scale
-        mlps[layer] = added * _exact(output.reshape(tokens.shape[1], -1))
+        mlps[layer] = added * exact(output.reshape(tokens.shape[1], -1))
 
     tap = Tap(edit_output=keep_output, edit_residual=keep_residual, read_mlp=keep_mlp)
     hidden = run(network, tokens, tap)
     logits = chosen_logits(network, hidden[0], [answer, wrong], capped=False)
     pair = torch.tensor([answer, wrong], device=network.device)
-    towards = _exact(unembedding(network, pair))
+    towards = exact(unembedding(network, pair))
     towards = towards[:, 0] - towards[:, 1]
-    direction, scale = _through_norm(norm, towards * _exact(final_norm_weight(network)), last[0])
+    direction, scale = _through_norm(norm, towards * exact(final_norm_weight(network)), last[0])
 
     heads, value_biases, output_biases = [], [], []
     for layer in range(n_layers):
         weights = head_weights(network, layer)
-        written = _exact(weights.W_O) @ direction  # [head, d_head]
+        written = exact(weights.W_O) @ direction  # [head, d_head]
         after, constant = _through_norm_after(network, layer, outputs[layer])
         heads.append((outputs[layer] @ written[:, :, None])[..., 0] / (scale * after))
-        value_biases.append((_exact(weights.b_V) * written).sum(-1)[:, None] / (scale * after))
-        bias = _exact(output_bias(network, layer)) @ direction / after + constant @ direction
+        value_biases.append((exact(weights.b_V) * written).sum(-1)[:, None] / (scale * after))
+        bias = exact(output_bias(network, layer)) @ direction / after + constant @ direction
         output_biases.append(bias / scale)
     parts = {
         "heads": torch.stack(heads),
@@ -101,11 +102,6 @@ def direct_parts(
         "difference": logits[:, 0] - logits[:, 1],
     }
     return {name: part.numpy() for name, part in parts.items()}
-
-
-def _exact(tensor: torch.Tensor) -> torch.Tensor:
-    """In float64, which not every device has, so on the CPU."""
-    return tensor.detach().cpu().double()
 
 
 def _through_norm(
@@ -130,7 +126,7 @@ def _through_norm_after(
     flat = outputs.transpose(0, 1).flatten(1).to(network.device, network.dtype)
     written = output_projection(network, layer)(flat)
     facts = norm_facts(norm, written.shape[-1], written)
-    return norm_scale(norm, written), _exact(facts.bias) * anatomy(network).layers[layer].scale
+    return norm_scale(norm, written), exact(facts.bias) * anatomy(network).layers[layer].scale
 
 
 def _last_biases(
@@ -139,9 +135,9 @@ def _last_biases(
     """What the biases of the final norm and of the unembedding give, on every text alike."""
     total = towards.new_zeros(1)
     facts = norm_facts(norm, width(network), network.get_output_embeddings().weight)
-    total = total + _exact(facts.bias) @ towards
+    total = total + exact(facts.bias) @ towards
     bias = network.get_output_embeddings().bias
     if bias is not None:
-        answer, wrong = _exact(bias[pair]) * anatomy(network).logit_scale
+        answer, wrong = exact(bias[pair]) * anatomy(network).logit_scale
         total = total + answer - wrong
     return total

@@ -6,6 +6,7 @@ import torch
 
 from headlab.models.attention import Tap, run
 from headlab.models.editing import logits_of
+from headlab.models.kernels import exact
 
 
 @torch.inference_mode()
@@ -15,7 +16,7 @@ def next_log_probabilities(network: Any, tokens: torch.Tensor) -> torch.Tensor:
     Returns float64 [token], on the CPU. One forward pass.
     """
     hidden = run(network, tokens, Tap())
-    return logits_of(network, hidden[0, -1:])[0].cpu().double().log_softmax(-1)
+    return exact(logits_of(network, hidden[0, -1:])[0]).log_softmax(-1)
 
 
 def end_tokens(network: Any, tokenizer: Any) -> frozenset[int]:

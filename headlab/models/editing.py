@@ -16,6 +16,7 @@ from headlab.errors import HeadlabError
 from headlab.models import weights
 from headlab.models.anatomy import anatomy
 from headlab.models.attention import Tap, check_changeable, run
+from headlab.models.kernels import exact
 
 What = Literal["head output", "pattern", "value", "residual"]
 
@@ -259,4 +260,4 @@ def chosen_logits(
     ``capped`` as for ``weights.logits_of``. In float64, which not every device has, so on the CPU.
     """
     columns = torch.tensor(watched, device=hidden.device)
-    return weights.logits_of(network, hidden, columns, capped).cpu().double()
+    return exact(weights.logits_of(network, hidden, columns, capped))

@@ -16,7 +16,16 @@ def as_tensor(array: np.ndarray, like: torch.Tensor | None = None) -> torch.Tens
     array = np.ascontiguousarray(array)
     # torch warns of arrays that may not be written to, such as a reading's patterns
     tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
-    return tensor if like is None else tensor.to(like.device)
+    if like is None:
+        return tensor
+    if tensor.dtype == torch.float64 and like.device.type == "mps":  # which has no such numbers
+        tensor = tensor.float()
+    return tensor.to(like.device)
+
+
+def exact(tensor: torch.Tensor) -> torch.Tensor:
+    """In float64, which not every device has, so on the CPU; nothing else here makes float64."""
+    return tensor.detach().cpu().double()
 
 
 def blocks(n: int, bytes_each: int) -> Iterator[slice]:

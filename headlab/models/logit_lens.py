@@ -11,6 +11,7 @@ import torch
 
 from headlab.errors import HeadlabError
 from headlab.models.anatomy import anatomy
+from headlab.models.kernels import exact
 from headlab.models.norms import norm_facts
 from headlab.models.weights import (
     embedding,
@@ -138,10 +139,10 @@ def eigenvalue_copying(network: Any, layers: int) -> torch.Tensor:
     multiplied the other way round, d_head x d_head. NaN for a head that writes nothing.
     """
     size, d_model = unembedding_size(network), width(network)
-    inner = torch.zeros(d_model, d_model, dtype=torch.float64, device=network.device)
+    inner = exact(torch.zeros(d_model, d_model))
     of_U, of_E = inner.new_zeros(d_model), inner.new_zeros(d_model)
     for part in _slices(network):
-        U, E = unembedding(network, part).double(), embedding(network, part).double()
+        U, E = exact(unembedding(network, part)), exact(embedding(network, part))
         inner += U @ E
         of_U, of_E = of_U + U.sum(1), of_E + E.sum(0)
     inner -= torch.outer(of_U, of_E) / size  # W_U centred over the vocabulary
@@ -151,11 +152,10 @@ def eigenvalue_copying(network: Any, layers: int) -> torch.Tensor:
             found.append(inner.new_full((anatomy(network).n_heads,), torch.nan))
             continue
         weights = head_weights(network, layer)
-        last = final_norm_weight(network).double()
-        written = centred(weights.W_O.double(), final_norm(network)) * last
-        products = (
-            written @ inner @ (read_through_norm(network, layer).double() @ weights.W_V.double())
-        )
+        last = exact(final_norm_weight(network))
+        written = exact(centred(weights.W_O, final_norm(network))) * last
+        read = exact(read_through_norm(network, layer)) @ exact(weights.W_V)
+        products = written @ inner @ read
         values = torch.linalg.eigvals(products)
         found.append(values.sum(-1).real / values.abs().sum(-1))
     return torch.stack(found)

@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from headlab.models.kernels import exact
+
 
 @dataclass(frozen=True)
 class NormFacts:
@@ -54,9 +56,9 @@ def is_norm(norm: Any, given: torch.Tensor, gave: torch.Tensor, tolerance: float
         facts = norm_facts(norm, given.shape[-1], given)
     except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
         return False
-    x = given.double()
-    x = (x - x.mean(-1, keepdim=True) if facts.centres else x) * facts.gain
-    y = gave.double() - facts.bias
+    x = exact(given)
+    x = (x - x.mean(-1, keepdim=True) if facts.centres else x) * exact(facts.gain)
+    y = exact(gave) - exact(facts.bias)
     along = (x * y).sum(-1, keepdim=True) / x.square().sum(-1, keepdim=True)
     return bool((along * x - y).abs().max() <= tolerance * y.abs().max())
 
@@ -69,9 +71,9 @@ def norm_scale(norm: Any, given: torch.Tensor) -> torch.Tensor:
     facts = norm_facts(norm, given.shape[-1], given)
     with torch.inference_mode():
         gave = norm(given[None])[0]
-    x = given.cpu().double()
+    x = exact(given)
     if facts.centres:
         x = x - x.mean(-1, keepdim=True)
-    x = x * facts.gain.cpu().double()
-    y = gave.cpu().double() - facts.bias.cpu().double()
+    x = x * exact(facts.gain)
+    y = exact(gave) - exact(facts.bias)
     return x.square().sum(-1) / (x * y).sum(-1)

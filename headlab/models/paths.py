@@ -10,6 +10,7 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.models.attention import Inputs, Tap, check_changeable, run
 from headlab.models.editing import chosen_logits
+from headlab.models.kernels import exact
 from headlab.models.weights import head_weights
 
 ROWS = 24  # paths patched in one pass
@@ -50,11 +51,11 @@ def patched_paths(
             part.insert(0, None)  # nothing is patched
         found = _pass(network, tokens[0], [_sent(sent, network, s) for s in part], receiver, into)
         looks, hidden = found
-        attention.append(looks[:, cell[0], cell[1]].double().cpu().numpy())
+        attention.append(exact(looks[:, cell[0], cell[1]]).numpy())
         if pair is None:
             logits.append(np.full(len(part), np.nan))
         else:
-            both = chosen_logits(network, hidden, list(pair)).double().cpu().numpy()
+            both = chosen_logits(network, hidden, list(pair)).numpy()
             logits.append(both[:, 0] - both[:, 1])
     return Patched(np.concatenate(attention), np.concatenate(logits))
 

@@ -19,6 +19,7 @@ from headlab.errors import HeadlabError
 from headlab.models.anatomy import Anatomy, Layer, Projection, anatomy, body, remember
 from headlab.models.attention import NAME, Tap, attend, listening, place, run
 from headlab.models.hf import AttentionInterface, AttentionMaskInterface, eager_mask
+from headlab.models.kernels import exact
 from headlab.models.norms import is_norm
 
 EQUAL = 1e-5  # of a pattern in float32; in half precision its own epsilon
@@ -304,10 +305,10 @@ def _head(
     names = ("final_logit_softcapping", "logits_soft_cap")
     cap = float(next((cap for name in names if (cap := getattr(config, name, None))), 0))
     for softcap in {0.0, cap}:
-        flat = plain.double().flatten()
+        flat = exact(plain).flatten()
         if flat.numel() != logits.numel():
             break
-        aim = logits.double().flatten()
+        aim = exact(logits).flatten()
         if softcap:
             aim = softcap * torch.atanh((aim / softcap).clamp(-1 + 1e-9, 1 - 1e-9))
         scale = float((aim @ flat) / (flat @ flat))
@@ -515,14 +516,14 @@ def _first_position(
     A fixed scale between them is let pass (some scale their queries here, some later), and a norm.
     """
     n_heads, d_head = wanted.shape[1], wanted.shape[-1]
-    first = wanted[:, :, 0].double()
+    first = exact(wanted[:, :, 0])
     for call in linears:
         if call.gave is None or call.gave.dim() != 3:
             continue
         for offset, step, per in _layouts(n_heads, d_head, call.gave.shape[-1]):
             projection = Projection(call.name, n_heads, d_head, offset, step, per)
             made = cut(call.gave, projection)
-            if _along(made[:, :, 0].double(), first):
+            if _along(exact(made[:, :, 0]), first):
                 return projection
             for norm in inside:
                 if (
@@ -537,7 +538,7 @@ def _first_position(
                 if (
                     _same(_as_heads(norm.given, made.shape), made)
                     and normed is not None
-                    and _along(normed[:, :, 0].double(), first)
+                    and _along(exact(normed[:, :, 0]), first)
                 ):
                     return replace(projection, norm=norm.name)
     return None
@@ -558,9 +559,9 @@ def _of_patterns(
         scores = torch.where(seen, scores, 0)
         return torch.where(seen, scores - scores.sum(-1, keepdim=True) / count, 0)
 
-    found = contrasted(pattern.double().clamp_min(1e-30).log())
+    found = contrasted(exact(pattern).clamp_min(1e-30).log())
     made = [
-        (projection, cut(call.gave, projection).double())
+        (projection, exact(cut(call.gave, projection)))
         for call in linears
         if call.gave is not None and call.gave.shape[:-1] == pattern.shape[::2]
         for offset, step, per in _layouts(n_heads, d_head, call.gave.shape[-1])
@@ -613,11 +614,11 @@ def _added(known: Layer, block: _Call, inside: list[_Call], output: _Call) -> La
         for call in sorted(inside, key=lambda call: call.name.count("."))
         if call.gave is not None and call.gave.numel() == after.numel()
     ]
-    change = (after.double() - before.double()).flatten()
+    change = (exact(after) - exact(before)).flatten()
     for norm, write in written:
         for call in others:
             assert call.gave is not None
-            parts = torch.stack([write.double().flatten(), call.gave.double().flatten()], 1)
+            parts = torch.stack([exact(write).flatten(), exact(call.gave).flatten()], 1)
             if call.name in (norm, output.name):
                 continue
             square = parts.T @ parts

@@ -31,7 +31,7 @@ from headlab.notebook import InNotebook
 from headlab.places import app_folder, cache_folder
 from headlab.profiles.profile import Profile
 
-VERSION = 1
+VERSION = 2
 SCHEMA = "headlab.corpus/1"
 BLOCK = 128  # tokens, start token included
 SHORTEST = 12  # tokens of a block; less says little of where a head looks
@@ -53,8 +53,8 @@ class Row:
 
     ``kind`` is "strongest" or a decile of strength, such as "50 %"; ``strength`` the norm of what
     the head writes there; ``texts`` the tokens around, the first of them at ``begin`` of the block;
-    ``query`` and ``keys`` are positions in the block, ``shares`` the attention on each key, 0 to 1,
-    ``first`` that on the first token.
+    ``query`` and ``keys`` are positions in the block, ``key_texts`` the tokens there, ``shares``
+    the attention on each key, 0 to 1, ``first`` that on the first token.
     """
 
     kind: str
@@ -64,6 +64,7 @@ class Row:
     begin: int
     texts: tuple[str, ...]
     keys: tuple[int, ...]
+    key_texts: tuple[str, ...]
     shares: tuple[float, ...]
     first: float
 
@@ -122,7 +123,7 @@ class CorpusLooks(InNotebook):
                 str(head): [
                     [
                         *(row.kind, round(row.strength, 3), row.block, row.query, row.begin),
-                        *(list(row.texts), list(row.keys)),
+                        *(list(row.texts), list(row.keys), list(row.key_texts)),
                         *([round(s, 3) for s in row.shares], round(row.first, 3)),
                     ]
                     for row in rows
@@ -421,6 +422,7 @@ def _row(
         begin=begin,
         texts=tuple(block.token_texts[begin : begin + AROUND]),
         keys=tuple(keys),
+        key_texts=tuple(block.token_texts[k] for k in keys),
         shares=tuple(float(row[k]) for k in keys),
         first=float(row[0]),
     )
@@ -439,7 +441,7 @@ def _rounded(array: np.ndarray) -> list[list[float | None]]:
 
 
 def _as_row(data: list[Any]) -> Row:
-    kind, strength, block, query, begin, texts, keys, shares, first = data
+    kind, strength, block, query, begin, texts, keys, key_texts, shares, first = data
     return Row(
         kind=kind,
         strength=strength,
@@ -448,6 +450,7 @@ def _as_row(data: list[Any]) -> Row:
         begin=begin,
         texts=tuple(texts),
         keys=tuple(keys),
+        key_texts=tuple(key_texts),
         shares=tuple(shares),
         first=first,
     )

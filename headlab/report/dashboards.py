@@ -32,11 +32,11 @@ def row_html(row: Row) -> str:
             word = f'<i style="--s:{60 * share:.0f}%" title="{share:.1%}">{word}</i>'
         parts.append(f"<b>{word}</b>" if place == row.query else word)
     before = [
-        f"{share:.0%} {place - row.query:+d}"
-        for place, share in shares.items()
+        f"“{escape(text.strip() or visible(text))}” {share:.0%}, {row.query - place} back"
+        for place, text, share in zip(row.keys, row.key_texts, row.shares, strict=True)
         if place < row.begin and share >= 0.05
     ]
-    further = f"; farther back: {', '.join(before)}" if before else ""
+    further = f"; also {'; '.join(before)}" if before else ""
     return (
         f'<p class="seen">{"".join(parts)}<br><small>writes {row.strength:.2f}; first token '
         f"{row.first:.0%}{further}</small></p>"

@@ -1,6 +1,6 @@
 """How long `import headlab` and `headlab --help` take, beside an empty Python in the same run.
 
-    PYTHONPATH=. python benchmarks/import_speed.py [--repeat 7]
+PYTHONPATH=. python benchmarks/import_speed.py [--repeat 7]
 """
 
 import argparse

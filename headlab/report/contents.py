@@ -18,7 +18,7 @@ from headlab.behaviours import get_behaviour
 from headlab.errors import HeadlabError
 from headlab.evidence.ladder import Removals
 from headlab.evidence.published import marks
-from headlab.heads import Head
+from headlab.heads import Head, HeadName
 from headlab.measuring.pictures import pooled
 from headlab.measuring.reading import ACTIVE, TOO_LITTLE, Reading, strongest_pairs
 from headlab.profiles.profile import Profile
@@ -131,12 +131,14 @@ def _check_match(reading: Reading, profile: Profile) -> None:
         raise HeadlabError("A report needs the patterns of every layer: read the text with all.")
 
 
-def _cards_for(profile: Profile, names: Sequence[str], heads: Iterable[Head] | None) -> list[Head]:
+def _cards_for(
+    profile: Profile, names: Sequence[str], heads: Iterable[HeadName] | None
+) -> list[Head]:
     """The heads asked for, or the first of each behaviour that any head shows."""
     if heads is None:
         best = [profile.top_heads[name][:1] for name in names]
         heads = [Head.parse(top[0]["head"]) for top in best if top]
-    chosen = list(dict.fromkeys(heads))
+    chosen = list(dict.fromkeys(Head.of(head) for head in heads))
     for head in chosen:
         if head.layer >= profile.n_layers or head.head >= profile.n_heads:
             raise HeadlabError(

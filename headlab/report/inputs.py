@@ -9,7 +9,7 @@ from datetime import date as Date
 from headlab.errors import HeadlabError
 from headlab.evidence.ladder import Removals
 from headlab.exercises import Record
-from headlab.heads import Head
+from headlab.heads import HeadName
 from headlab.interventions import Intervention, Sweep
 from headlab.measuring.reading import Reading
 from headlab.profiles.compare import ProfileComparison
@@ -30,7 +30,7 @@ class ReportInput:
     record: Record | None = None
     sections: Sequence[str] | None = None
     behaviours: Sequence[str] | None = None
-    heads: Iterable[Head] | None = None
+    heads: Iterable[HeadName] | None = None
     entities: Sequence[tuple[str, str]] = ()
     title: str = ""
     name: str = ""

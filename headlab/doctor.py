@@ -16,6 +16,7 @@ import httpx2
 
 from headlab import settings
 from headlab.__version__ import __version__
+from headlab.behaviours import behaviour_problems
 from headlab.errors import HeadlabError
 from headlab.exercises import sheets
 from headlab.exercises.guided import guided_pairs, guided_problems, guided_texts
@@ -129,7 +130,8 @@ def _models() -> Finding:
 def _prompts() -> Finding:
     """Whether every sheet, guided text and pair can be offered."""
     offered = sheets()
-    problems = [*guided_problems().values(), *offered.problems.values()]
+    left_out = (guided_problems(), offered.problems, behaviour_problems())
+    problems = [sentence for each in left_out for sentence in each.values()]
     if problems:
         return Finding("prompts", WRONG, f"{len(problems)} left out", " ".join(problems))
     texts = f"{len(guided_texts())} texts, {len(guided_pairs())} pairs"

@@ -67,6 +67,14 @@ SETTINGS = {
             valid=_is_folder,
         ),
         Setting(
+            name="HEADLAB_BEHAVIOURS",
+            meaning="A folder with behaviours of your own, one Python file each, scored beside "
+            "ours. Their code runs here: a public server takes none.",
+            default="none",
+            takes="a folder that exists",
+            valid=_is_folder,
+        ),
+        Setting(
             name="HEADLAB_MEMORY",
             meaning="Megabytes for readings and pictures that learners share; what was not used "
             "for longest goes first. Models come on top.",
@@ -129,6 +137,11 @@ def cache() -> Path | None:
 def sheets() -> Path | None:
     """The folder of one's own sheets, if one is named."""
     return _folder("HEADLAB_SHEETS")
+
+
+def behaviours() -> Path | None:
+    """The folder of one's own behaviours, if one is named."""
+    return _folder("HEADLAB_BEHAVIOURS")
 
 
 def memory() -> int:

@@ -1,4 +1,4 @@
-"""The behaviours a head is scored on: one file each, found by themselves."""
+"""The behaviours a head is scored on: one file each, found by themselves; yours beside ours."""
 
 import hashlib
 import importlib
@@ -7,17 +7,56 @@ import pkgutil
 from functools import cache
 from types import ModuleType
 
-from headlab.behaviours import base
+from headlab.behaviours import base, own
 from headlab.behaviours.base import Behaviour, Evidence, Prompt, Rung, Spans
 from headlab.errors import unknown
 
-__all__ = ["Behaviour", "Evidence", "Prompt", "Rung", "Spans", "behaviours", "get_behaviour"]
+__all__ = [
+    "Behaviour",
+    "Evidence",
+    "Prompt",
+    "Rung",
+    "Spans",
+    "behaviour_problems",
+    "behaviours",
+    "get_behaviour",
+]
 
 
-def _modules() -> list[ModuleType]:
-    """The module of every behaviour, by name."""
-    names = [info.name for info in pkgutil.iter_modules(__path__) if info.name != "base"]
+NO_BEHAVIOURS = {"base", "own"}  # modules of this package that hold none
+
+
+@cache
+def _modules() -> tuple[ModuleType, ...]:
+    """The module of every behaviour: ours by name, then your own."""
+    return (*_ours(), *_own()[0])
+
+
+def _ours() -> list[ModuleType]:
+    names = [i.name for i in pkgutil.iter_modules(__path__) if i.name not in NO_BEHAVIOURS]
     return [importlib.import_module(f"{__name__}.{name}") for name in names]
+
+
+@cache
+def _own() -> tuple[list[ModuleType], dict[str, str]]:
+    """Your own behaviours that can be used, and a sentence for each file that cannot."""
+    taken = {module.BEHAVIOUR.name for module in _ours()}
+    found, problems = own.own_modules()
+    kept = []
+    for module in found:
+        name = module.BEHAVIOUR.name
+        if name in taken:
+            file = f"{module.__name__.removeprefix('headlab_own_')}.py"
+            problems[file] = f"{file}: there is a behaviour {name!r} already: name yours otherwise."
+        else:
+            taken.add(name)
+            kept.append(module)
+    return kept, problems
+
+
+def behaviour_problems() -> dict[str, str]:
+    """A sentence for each file of your own that is left out, by its name."""
+    return dict(_own()[1])
 
 
 @cache

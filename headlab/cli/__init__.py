@@ -31,6 +31,7 @@ COMMANDS = {
         "scores",
         "score every head of one or more models on the probes, with confidences",
     ),
+    "behaviours": ("behaviours", "list the behaviours, check one of your own, or begin one"),
     "rank": ("scores", "rank the heads of a model by one behaviour"),
     "report": ("report", "write what was measured on a text as one HTML file, or read it back"),
     "verify": ("verify", "measure published figures of GPT-2 small again, ours beside theirs"),

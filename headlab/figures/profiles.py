@@ -1,6 +1,7 @@
 """The heads of one model, by what a profile says of them."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from headlab.figures.labels import label_colour
 from headlab.figures.layout import GREY, TEXTURES, laid_out, layer_by_head, model_policy
 from headlab.heads import Head
 from headlab.measuring.confidence import label_title
+from headlab.profiles.looks import MEASURED, look_names
 from headlab.profiles.profile import Profile
 
 _MARKS = ("x", "circle")
@@ -133,18 +135,40 @@ def role_counts_figure(profile: Profile, behaviour: str) -> go.Figure:
     return figure
 
 
+class Axis(NamedTuple):
+    """A measure of every head as an axis: values [layer, head], title, threshold or None."""
+
+    values: np.ndarray
+    title: str
+    scale: str
+    threshold: float | None
+
+
+def axis_of(profile: Profile, name: str) -> Axis:
+    """A behaviour on the scale of its threshold, or one of ``looks.look_names``."""
+    titles = look_names()
+    if name in titles:
+        assert profile.looks is not None, "a profile without looks offers none of them"
+        return Axis(profile.looks.value[name.removeprefix(MEASURED)], titles[name], "", None)
+    about = get_behaviour(name)
+    return Axis(profile.value(name), about.title, f" ({about.scale})", about.threshold)
+
+
 def scatter_figure(profile: Profile, across: str, up: str) -> go.Figure:
-    """Every head by two behaviours, on the scales of their thresholds, which are drawn as lines."""
+    """Every head by two measures (see ``axis_of``); thresholds are drawn as lines."""
     symbols = ["circle", "square", "diamond", "cross", "x", "triangle-up", "star", "hexagon"]
     names = [name for name, count in profile.label_counts().items() if count]
+    x, y = axis_of(profile, across), axis_of(profile, up)
     figure = go.Figure()
     for index, name in enumerate(names):
         layers, heads = np.nonzero(profile.label == name)
+        places = [str(Head(*map(int, place))) for place in zip(layers, heads, strict=True)]
         figure.add_scatter(
             name=label_title(name),
-            x=profile.value(across)[layers, heads].astype(np.float32),
-            y=profile.value(up)[layers, heads].astype(np.float32),
-            text=[str(Head(*map(int, place))) for place in zip(layers, heads, strict=True)],
+            x=x.values[layers, heads].astype(np.float32),
+            y=y.values[layers, heads].astype(np.float32),
+            text=places,
+            customdata=places,
             mode="markers",
             marker={
                 "symbol": symbols[index % len(symbols)],
@@ -155,12 +179,13 @@ def scatter_figure(profile: Profile, across: str, up: str) -> go.Figure:
             hovertemplate="%{text}<br>%{x:.3f}, %{y:.3f}<extra>" + label_title(name) + "</extra>",
         )
     line = {"dash": "dot", "color": GREY}
-    figure.add_vline(get_behaviour(across).threshold, line=line)
-    figure.add_hline(get_behaviour(up).threshold, line=line)
-    title = f"{label_title(across)} and {label_title(up).lower()}"
-    figure = laid_out(figure, title, model_policy(profile))
-    figure.update_xaxes(title=f"{label_title(across)} ({get_behaviour(across).scale})")
-    figure.update_yaxes(title=f"{label_title(up)} ({get_behaviour(up).scale})")
+    if x.threshold is not None:
+        figure.add_vline(x.threshold, line=line)
+    if y.threshold is not None:
+        figure.add_hline(y.threshold, line=line)
+    figure = laid_out(figure, f"{x.title} and {y.title.lower()}", model_policy(profile))
+    figure.update_xaxes(title=f"{x.title}{x.scale}")
+    figure.update_yaxes(title=f"{y.title}{y.scale}")
     return figure
 
 

@@ -81,6 +81,22 @@ class Looks:
         return cls(**found, even=even)
 
 
+MEASURED = "looks_"  # before the name of a figure, where behaviours are named too
+_TITLES = {
+    "reach": "Reach, in tokens",
+    "spread": "Spread, in tokens",
+    "explained": "Explained share",
+    "explained_chance": "Explained share by chance",
+    "output_norm": "Output norm, beside its layer's mean",
+}
+
+
+def look_names() -> dict[str, str]:
+    """The figures by a name that no behaviour has, with their titles."""
+    titles = {f: _TITLES.get(f) or f"Attention on {SHARES[f]}" for f in FIGURES}
+    return {f"{MEASURED}{figure}": title for figure, title in titles.items()}
+
+
 def writes_little(profile: "Profile", layer: int, head: int) -> bool:
     """Whether what the head writes is short beside what the others of its layer write."""
     if profile.looks is None:

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from headlab.behaviours import behaviours
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
+from headlab.profiles.looks import look_names
 from headlab.ui.services import state
 from headlab.ui.services.state import NAME_MAPS, OWN, Selection, fit, parse
 from tests.app.test_pages import opened
 
 NAMES = ("model text start layer head beside lens overview behaviour token toward arcs log").split()
-NAMES += ["against", "least", "only", "preset"]
+NAMES += ["across", "against", "least", "only", "preset"]
 
 selections = st.builds(
     Selection,
@@ -28,7 +29,8 @@ selections = st.builds(
     toward=st.booleans(),
     arcs=st.integers(0, 100),
     log=st.booleans(),
-    against=st.none() | st.sampled_from(list(behaviours())),
+    across=st.none() | st.sampled_from([*behaviours(), *look_names()]),
+    against=st.none() | st.sampled_from([*behaviours(), *look_names()]),
     least=st.integers(0, 100).map(lambda percent: percent / 100),
     only=st.lists(st.integers(0, 11), unique=True).map(lambda layers: tuple(sorted(layers))),
     preset=st.none() | st.just(NAME_MAPS),

@@ -123,6 +123,14 @@ def test_the_scatter_holds_every_head_at_its_values(profile):
     assert points["L3.H7"] == pytest.approx(at, abs=1e-6)
 
 
+def test_the_scatter_takes_where_heads_look_too(profile):
+    figure = scatter_figure(profile, "looks_reach", "looks_punctuation")
+    points = {t: (x, y) for d in figure.data for t, x, y in zip(d.text, d.x, d.y, strict=True)}
+    looks = profile.looks.value
+    at = (looks["reach"][3, 7], looks["punctuation"][3, 7])
+    assert points["L3.H7"] == pytest.approx(at, abs=1e-4) and not figure.layout.shapes
+
+
 # -- two models, and a training
 
 

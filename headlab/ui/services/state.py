@@ -22,6 +22,7 @@ from headlab.interventions import WHATS
 from headlab.models.editing import What
 from headlab.models.hub import default_model
 from headlab.models.loading import is_known
+from headlab.profiles.looks import look_names
 
 OWN = "own"
 ANY_LAYER = -1  # none has been chosen: the page opens where there is something to see
@@ -41,7 +42,8 @@ class Selection:
 
     ``layer`` is :data:`ANY_LAYER` until one is chosen; :func:`fit` makes it layer 0.
     ``behaviour`` is the one in focus: ranked, outlined, searched for. ``token`` is the position
-    that the text view reads from (``toward``: that it is looked at from). ``against``, ``least``,
+    that the text view reads from (``toward``: that it is looked at from). ``across``,
+    ``against``, ``least``,
     ``only`` and ``preset`` (a ready-made view) belong to the rankings, ``sheet`` and ``step`` (from
     1) to the exercises. To the Cause page belong the heads ``removed``, the next token to ``watch``
     (blank: the one expected most), ``patching`` (its other view), the ``pair`` of texts, ``what``
@@ -62,6 +64,7 @@ class Selection:
     toward: bool = False
     arcs: int = 30
     log: bool = False
+    across: str | None = None
     against: str | None = None
     least: float = 0.0
     only: tuple[int, ...] = ()
@@ -209,11 +212,14 @@ _PARTS = (
         "The address holds a limit for arcs that is no percentage: 30 is used.",
     ),
     _switch("log", "log", "the colours are linear"),
-    _Part(
-        "against",
-        "against",
-        _one_of(behaviours),
-        "The address names a second behaviour that does not exist: another one is shown.",
+    *(
+        _Part(
+            name,
+            name,
+            _one_of(lambda: {**behaviours(), **look_names()}),
+            "The address names a measure that does not exist: another one is shown.",
+        )
+        for name in ("across", "against")
     ),
     _Part(
         "least",

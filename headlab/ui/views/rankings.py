@@ -17,6 +17,7 @@ from headlab.figures import (
 )
 from headlab.files import CSV_NOTE, to_csv
 from headlab.heads import Head
+from headlab.profiles.looks import look_names
 from headlab.profiles.profile import Profile
 from headlab.ui.services import state
 from headlab.ui.services.navigation import open_page, page_link
@@ -224,19 +225,44 @@ def rankings(selection: Selection, profile: Profile) -> None:
         alt=f"How many heads of each layer pass the threshold of {title(behaviour)}",
     )
     false_positives(profile)
-    st.subheader("Two behaviours against each other")
-    against = selection.against if selection.against in names else names[-2]
-    st.selectbox("Second behaviour", names, format_func=title, **state.bound("against", against))
-    st.plotly_chart(
-        scatter_figure(profile, behaviour, against),
-        config=NO_TOOLBAR,
-        key="scatter",
-        alt=f"Every head by {title(behaviour)} and {title(against)}",
-    )
-    st.caption("Dotted lines are the thresholds from which a head counts as showing a behaviour.")
+    two_measures(selection, profile, behaviour)
     downloads(profile)
     for name, reason in profile.untested.items():
         st.info(f"{title(name)} was not tested: {reason}.")
+
+
+def two_measures(selection: Selection, profile: Profile, behaviour: str) -> None:
+    """Every head as a point between any two measures, and the table of the same."""
+    st.subheader("Every head between two measures")
+    looks = look_names() if profile.looks is not None else {}
+    titles = {name: title(name) for name in profile.behaviours} | looks
+    names = list(titles)
+    usual = "looks_explained" if looks else list(profile.behaviours)[-2]
+    across = selection.across if selection.across in titles else behaviour
+    against = selection.against if selection.against in titles else usual
+    left, right = st.columns(2)
+    left.selectbox("Across", names, format_func=titles.get, **state.bound("across", across))
+    right.selectbox("Up", names, format_func=titles.get, **state.bound("against", against))
+    event = st.plotly_chart(
+        scatter_figure(profile, across, against),
+        config=NO_TOOLBAR,
+        key="scatter",
+        on_select="rerun",
+        selection_mode="points",
+        alt=f"Every head by {titles[across]} and {titles[against]}",
+    )
+    if points := event.selection.points:
+        head = Head.parse(str(points[0]["customdata"]))
+        open_page("Head", layer=head.layer, head=head.head)
+    st.caption(
+        "A point opens its head. Dotted lines are the thresholds from which a head counts as "
+        "showing a behaviour. **Explained share**: how much of where a head looks off the first "
+        "token its roles explain, on ordinary sentences. **Reach**: how far back it looks. "
+        "**Spread**: at how many tokens at once."
+    )
+    with st.expander("The same as a table"):
+        table = profile.heads_table()
+        st.dataframe(table, hide_index=True, alt="Every head with all its measures")
 
 
 def downloads(profile: Profile) -> None:

@@ -13,8 +13,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from headlab.exercises import Board, sheets
 from headlab.exercises.board import QuestionBoard
 from headlab.exercises.invented import invented_records
+from headlab.exercises.submissions import submissions
 from headlab.figures import NO_TOOLBAR, answers_figure, calibration_figure
-from headlab.files import CSV_NOTE
+from headlab.files import CSV_NOTE, to_csv
 from headlab.report import read_record
 from headlab.ui.services.learner import get_lab
 from headlab.ui.services.start_page import page_header, start_page
@@ -127,7 +128,8 @@ def read_board(files: Sequence[UploadedFile]) -> Board:
     ids = [file.file_id for file in files]
     kept = st.session_state.get(_BOARD)
     if kept is None or kept[0] != ids:
-        kept = ids, Board.read(((file.name, file.getvalue()) for file in files), read_record)
+        handed_in = (each for file in files for each in submissions(file.name, file.getvalue()))
+        kept = ids, Board.read(handed_in, read_record)
         st.session_state[_BOARD] = kept
     board: Board = kept[1]
     return board
@@ -153,8 +155,8 @@ made it."""
 with start_page("Class") as selection:
     page_header(selection, "Class", HOW)
     files = st.file_uploader(
-        "Records (JSON) or reports (HTML)",
-        type=["json", "html"],
+        "Records (JSON), reports (HTML), or a zip of submissions",
+        type=["json", "html", "zip"],
         accept_multiple_files=True,
         key="class records",
     )
@@ -165,9 +167,21 @@ with start_page("Class") as selection:
         show_files(board)
         show_board(board)
         if board.questions():
-            st.download_button(
-                "Download all answers (CSV)", board.to_csv, "class.csv", "text/csv", help=CSV_NOTE
-            )
+            with st.container(horizontal=True):
+                st.download_button(
+                    "Download one row a learner (CSV)",
+                    lambda: to_csv(board.by_learner()),
+                    "learners.csv",
+                    "text/csv",
+                    help=f"For a learning platform. {CSV_NOTE}",
+                )
+                st.download_button(
+                    "Download all answers (CSV)",
+                    board.to_csv,
+                    "class.csv",
+                    "text/csv",
+                    help=CSV_NOTE,
+                )
     else:
         st.session_state.pop(_BOARD, None)
         sheet = next(iter(sheets().sheets.values()))

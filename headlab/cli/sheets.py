@@ -26,6 +26,8 @@ from headlab.errors import HeadlabError
 from headlab.exercises import MeasurementContext, PreparedQuestion, prepare, read_sheet, sheets
 from headlab.exercises.guided import guided_problems
 from headlab.exercises.sheets import template
+from headlab.exercises.worksheet import worksheet
+from headlab.files import write_file
 from headlab.profiles.profile import Profile
 
 
@@ -37,6 +39,7 @@ def add_sheets(parser: argparse.ArgumentParser) -> None:
     _add_check(parts)
     _add_new(parts)
     _add_key(parts)
+    _add_print(parts)
 
 
 def _add_check(parts: Any) -> None:
@@ -78,6 +81,30 @@ def _add_key(parts: Any) -> None:
     add_start_token(parser)
     add_json(parser)
     parser.set_defaults(run=_sheets_key)
+
+
+def _add_print(parts: Any) -> None:
+    parser = parts.add_parser(
+        "print",
+        help="write a sheet as a page for paper, or its answers",
+        description="Write a sheet as one HTML page to print: questions with room to answer, or "
+        "with --key the answers, measured on a model.",
+    )
+    parser.add_argument("sheet", metavar="SHEET", help="a sheet's name, or a .toml file")
+    parser.add_argument("--out", type=Path, required=True, help="the .html file")
+    parser.add_argument("--key", action="store_true", help="with the answers, for the teacher")
+    add_model(parser)
+    add_start_token(parser)
+    parser.set_defaults(run=_sheets_print)
+
+
+def _sheets_print(options: argparse.Namespace) -> int:
+    path = Path(options.sheet)
+    sheet = read_sheet(path) if path.suffix == ".toml" else sheets()[options.sheet]
+    lab = replace(_WithProgress.of(load(options.model), start_policy(options)), options=options)
+    write_file(options.out, worksheet(sheet, lab, options.key))
+    print(f"written to {options.out}")
+    return DONE
 
 
 def _sheets_check(options: argparse.Namespace) -> int:

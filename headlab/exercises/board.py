@@ -246,6 +246,32 @@ class Board:
         """The table as CSV that spreadsheets open right."""
         return to_csv(self.table())
 
+    def by_learner(self) -> pd.DataFrame:
+        """One row for each learner: what they took part in, and how they answered.
+
+        ``id``, ``name``, ``steps done`` of ``steps`` (those that anyone met), how many they
+        ``predicted`` and ``explained``, and of the graded ones how many were ``first right`` and,
+        after another look, ``revised right``.
+        """
+        n_steps = len({entry.place for entry in self.entries})
+        rows = []
+        for learner, record in zip(self.learners(), self.records, strict=True):
+            entries = _first_attempts(record)
+            verdicts = [entry.verdicts for entry in entries]
+            rows.append(
+                {
+                    "id": record.id,
+                    "name": learner,
+                    "steps done": sum(entry.finished is not None for entry in entries),
+                    "steps": n_steps,
+                    "predicted": sum(entry.first is not None for entry in entries),
+                    "explained": sum(bool(entry.explanation) for entry in entries),
+                    "first right": sum(each["first"] == RIGHT for each in verdicts),
+                    "revised right": sum(each["revised"] == RIGHT for each in verdicts),
+                }
+            )
+        return pd.DataFrame(rows)
+
 
 def _first_attempts(record: Record) -> list[Entry]:
     """The earliest attempt at each step: what the learner predicted before seeing anything."""

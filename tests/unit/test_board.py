@@ -4,12 +4,18 @@ import csv
 import io
 import json
 import random
+import zipfile
 from dataclasses import replace
 from functools import cache
+from html import escape
+
+import pytest
 
 from headlab import load_model
 from headlab.exercises import Board, Entry, MeasurementContext, Record, prepare, sheets
 from headlab.exercises.board import COLUMNS
+from headlab.exercises.submissions import submissions
+from headlab.exercises.worksheet import worksheet
 
 NOW = "2026-01-02T03:04:05+00:00"
 FORMULAS = ["=1+1", "+1", "-1", "@A1", "\t=1", "  =1", '=HYPERLINK("http://x")']
@@ -208,3 +214,50 @@ def test_an_empty_class_is_an_empty_board():
     assert empty.questions() == [] and empty.confident_misses() == []
     assert empty.table().empty and empty.missing().empty
     assert empty.to_csv().removeprefix("\ufeff").strip() == ",".join(COLUMNS)
+
+
+def test_one_row_a_learner_counts_what_each_did():
+    table = board().by_learner()
+    assert list(table["name"]) == board().learners() and len(table) == 40
+    answers = board().table()
+    first = answers[answers["part"] == "first"]
+    for row in table.itertuples():
+        mine = first[first["learner"] == row.name]
+        tried = mine.sort_values("attempt").drop_duplicates(["sheet", "step", "model"])
+        assert row.predicted == (tried["answer"] != "").sum()
+    assert (table["steps done"] <= table["steps"]).all()
+
+
+def zipped(files):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def test_a_zip_of_submissions_is_read_like_its_files():
+    records = board().records[:3]
+    files = {f"{i}/rec.json": record.to_json() for i, record in enumerate(records)}
+    files |= {"readme.txt": "x", "__MACOSX/1/rec.json": "x", "bad.json": "{"}
+    found = Board.read(submissions("class.zip", zipped(files)))
+    assert found.records == records and [name for name, _ in found.left_out] == ["bad.json"]
+    assert list(submissions("one.json", b"{}")) == [("one.json", b"{}")]
+
+
+@pytest.mark.parametrize(
+    "content", [b"no zip", zipped({"big.json": b"0" * 30_000_000})], ids=["none", "too large"]
+)
+def test_a_zip_that_cannot_be_read_is_left_out(content):
+    found = Board.read(submissions("class.zip", content))
+    assert found.records == () and [name for name, _ in found.left_out] == ["class.zip"]
+
+
+@pytest.mark.parametrize("key", [False, True])
+def test_a_worksheet_asks_every_question_and_only_the_key_answers(key):
+    html = worksheet(sheet(), lab(), key)
+    for step in sheet().steps:
+        asked = prepare(step.question, lab()).askable
+        assert escape(asked.ask) in html
+        assert (escape(asked.key.text) in html) == key
+    assert "<script" not in html and "http" not in html

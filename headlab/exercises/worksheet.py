@@ -1,0 +1,63 @@
+"""An exercise sheet as one page for paper, with room to answer, or with the answers."""
+
+from html import escape
+
+from headlab.exercises.context import MeasurementContext
+from headlab.exercises.prepared import PreparedQuestion
+from headlab.exercises.questions import prepare
+from headlab.exercises.sheets import Sheet
+
+MANY = 16  # answers to choose from; more are left to be written down
+STYLE = """
+body { font: 12pt/1.45 Georgia, serif; margin: 2cm auto; max-width: 17cm; color: #000; }
+h1 { font-size: 18pt; margin: 0; } h2 { font-size: 13pt; margin: 18pt 0 4pt; break-after: avoid; }
+p { margin: 3pt 0; } .line { border-bottom: 1px solid #888; height: 20pt; }
+.step { break-inside: avoid; } .text { font-style: italic; } .key { border-left: 3pt solid #000;
+  padding-left: 8pt; } .head { display: flex; justify-content: space-between; }
+@page { margin: 1.8cm; } @media print { body { margin: 0; max-width: none; } }
+"""
+
+
+def worksheet(sheet: Sheet, lab: MeasurementContext, key: bool = False) -> str:
+    """HTML of a sheet on the model of ``lab``: for learners, or with ``key`` for their teacher."""
+    steps = "".join(
+        f'<section class="step"><h2>{number}. {escape(step.title)}</h2>'
+        f"{_question(prepare(step.question, lab), key)}"
+        f"{'' if key else _lines('What do you see?', 2) + _lines('Why?', 2)}"
+        f"<p><b>Does it carry over?</b></p>{_question(prepare(step.transfer, lab), key)}</section>"
+        for number, step in enumerate(sheet.steps, 1)
+    )
+    start = lab.start_text or "none"
+    name = "Answers" if key else "Name: ______________________"
+    return (
+        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f"<title>{escape(sheet.title)}</title><style>{STYLE}</style>"
+        f'<div class="head"><h1>{escape(sheet.title)}</h1><span>{name}</span></div>'
+        f"<p>{escape(sheet.goal)}</p><p>Model {escape(lab.model_name)}, start token: "
+        f"{escape(start)}; about {sheet.minutes} minutes.</p>{steps}</html>\n"
+    )
+
+
+def _question(prepared: PreparedQuestion, key: bool) -> str:
+    asked = prepared.askable
+    if not asked.options:
+        return f"<p>Not asked on this model: {escape(asked.why)}</p>"
+    parts = [f"<p>{escape(asked.ask)}</p>"]
+    if asked.question.text.words:
+        parts.append(f'<p class="text">{escape(asked.question.text.words)}</p>')
+    if key:
+        assert asked.key is not None
+        graded = "" if asked.key.graded else f" (not graded: {asked.key.why})"
+        parts.append(f'<p class="key">{escape(asked.key.text + graded)}</p>')
+    elif len(asked.options) <= MANY:
+        boxes = "&emsp; ".join(f"☐ {escape(option.text)}" for option in asked.options)
+        parts.append(f"<p>{boxes}</p>")
+    else:
+        parts.append('<div class="line"></div>')
+    if not key:
+        parts.append("<p>How sure? ☐ a guess ☐ unsure ☐ fairly sure ☐ sure ☐ certain</p>")
+    return "".join(parts)
+
+
+def _lines(words: str, n: int) -> str:
+    return f"<p>{escape(words)}</p>" + '<div class="line"></div>' * n

@@ -19,7 +19,7 @@ from headlab import Profile, load_model
 from headlab.measuring import confidence
 from headlab.profiles.changes import changes
 from headlab.profiles.compare import compare_profiles
-from headlab.profiles.profiling import kept_profile
+from headlab.profiles.kept import kept_profile
 
 N_PROMPTS = 50
 

@@ -88,7 +88,7 @@ def whole(name: str, repeat: int) -> None:
             partial=lambda share, _: first.append(clock() - begin) if share == 0.1 else None,
         )
 
-    profiling._kept = lambda *_: None  # every profile is measured; only the controls are kept
+    profiling.kept = lambda *_: None  # every profile is measured; only the controls are kept
     kinds: dict[str, Callable[[], object]] = {
         "whole, controls kept": lambda: profile_model(model),
         "without variants and controls": quick,

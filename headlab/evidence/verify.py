@@ -15,7 +15,7 @@ from headlab.models.editing import Edit
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import single_token, tokenise
 from headlab.models.weights import value_biases
-from headlab.profiles.profiling import Progress, Work
+from headlab.profiles.work import Progress, Work
 
 BATCH_SIZE = 10
 SHAPE = {"model_type": "gpt2", "n_layer": 12, "n_head": 12, "n_embd": 768, "vocab_size": 50_257}

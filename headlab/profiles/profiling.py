@@ -4,13 +4,10 @@ Profiles are kept under the model's content hash in the folder named by ``HEADLA
 the platform's cache folder; a model folder may carry its own as ``profile*.json``.
 """
 
-import hashlib
-import json
 import math
 import platform
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
@@ -19,65 +16,26 @@ import numpy as np
 
 from headlab import log
 from headlab.__version__ import __version__
-from headlab.behaviours import Behaviour, Evidence, Prompt, behaviours, code_digest, code_of
+from headlab.behaviours import Behaviour, Evidence, Prompt, behaviours
 from headlab.errors import HeadlabError
-from headlab.measuring import budget, confidence, probe_sentences, probes
+from headlab.measuring import budget, confidence, probes
 from headlab.measuring.scoring import Batch, LayerRun, Measured
 from headlab.models.attention import Tap, run
-from headlab.models.catalogue import shipped_profiles
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, token_text
 from headlab.models.weights import has_weights
-from headlab.places import cache_folder
 from headlab.profiles.controls import Controls, controls_key, kept_controls, save_controls
+from headlab.profiles.kept import SEED, keep, kept, measures, profile_key, thresholds
 from headlab.profiles.looks import Looks
-from headlab.profiles.profile import BY_BEHAVIOUR, SCHEMA, Profile
+from headlab.profiles.profile import BY_BEHAVIOUR, Profile
+from headlab.profiles.work import Progress, Work
 
 BATCH_SIZE = 16
-SEED = 0
 SENTENCES = "sentences"  # the probe that shows where heads look on ordinary text
 STAGES = (0.1, 0.4, 1.0)  # shares of every probe after which labels are known, then known better
 
-Progress = Callable[[float, str], None]
 Partial = Callable[[float, Profile], None]
 Measurements = dict[str, dict[str, Measured]]  # behaviour -> probe -> measured
-
-
-class Work:
-    """How much of the work is done, in tokens measured, and how long the rest will take."""
-
-    def __init__(self, total: int, progress: Progress | None) -> None:
-        self.total, self.progress = total, progress
-        self.done, self.what = 0, ""
-        self.begin = time.monotonic()
-
-    def start(self, what: str) -> None:
-        """Say what is being done from now on."""
-        self.what = what
-        self._report()
-
-    def did(self, n_tokens: int) -> None:
-        """Count tokens that have been measured."""
-        self.done += n_tokens
-        self._report()
-
-    def _report(self) -> None:
-        if self.progress is not None:
-            share = min(self.done / self.total, 1.0)
-            left = time_left(time.monotonic() - self.begin, share)
-            self.progress(share, f"{self.what}, {left}" if left else self.what)
-
-
-def time_left(elapsed: float, share: float) -> str:
-    """The time left in words, from the seconds elapsed and the share done; "" while unknown.
-
-    >>> time_left(30, 0.5), time_left(60, 0.1), time_left(0.1, 0.5)
-    ('about 30 s left', 'about 9 min left', '')
-    """
-    if elapsed < 2 or not 0.02 <= share < 1:
-        return ""
-    seconds = elapsed * (1 - share) / share
-    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"
 
 
 def _n_tokens(prompts: Iterable[Prompt]) -> int:
@@ -250,9 +208,9 @@ def profile_model(
     """
     start = resolve_start_token(model, start_token)
     order = behaviours()
-    key = _cache_key(model, start, variants, controls, order)
-    if cache and (kept := _kept(model, key)) is not None:
-        return kept
+    key = profile_key(model, start, variants, controls, order)
+    if cache and (ready := kept(model, key)) is not None:
+        return ready
 
     prompts = probes.probe_prompts(model, start)
     replaced = probes.variant_prompts(model, start) if variants else {}
@@ -304,7 +262,7 @@ def profile_model(
         controls=found,
     )
     if cache:
-        _keep(profile, key)
+        keep(profile, key)
     work.start("done")
     return profile
 
@@ -323,10 +281,10 @@ def _controls(
     """What networks of this shape with random weights show; measured where it is not kept."""
     key = controls_key(model, [start, n, *measures(order)])
     shape = (model.n_layers, model.n_heads, len(sums.places.places))
-    kept = kept_controls(model, key, shape) if cache else None
-    if kept is not None:
+    ready = kept_controls(model, key, shape) if cache else None
+    if ready is not None:
         work.did(n * sum(_n_tokens(sequences) for sequences in prompts.values()))
-        return kept
+        return ready
     found = []
     specific = [name for name, b in order.items() if not b.resting]
     for seed in range(n):
@@ -401,12 +359,6 @@ def _as_profile(
     )
 
 
-def kept_profile(model: LoadedModel, *, start_token: StartToken = "model") -> Profile | None:
-    """The profile that :func:`profile_model` would find ready, or None: nothing is measured."""
-    start = resolve_start_token(model, start_token)
-    return _kept(model, _cache_key(model, start, True, 3, behaviours()))
-
-
 @dataclass(frozen=True)
 class _Statistics:
     """What resampling gives: figures, label indices, stability and roles [layer, head]."""
@@ -476,61 +428,10 @@ def _provenance(model: LoadedModel, key: str, order: Mapping[str, Behaviour]) ->
         "resamples": confidence.N_RESAMPLES,
         "dtype": str(model.network.dtype).removeprefix("torch."),
         "device": model.device.type,
-        "thresholds": _thresholds(order),
+        "thresholds": thresholds(order),
         "versions": {
             "headlab": __version__,
             "python": platform.python_version(),
             **{package: version(package) for package in packages},
         },
     }
-
-
-def _thresholds(order: Mapping[str, Behaviour]) -> dict[str, dict[str, Any]]:
-    return {
-        name: {"threshold": b.threshold, "scale": b.scale, "shown_from": b.shown_from}
-        for name, b in order.items()
-    }
-
-
-def measures(order: Mapping[str, Behaviour]) -> list[Any]:
-    """What is measured, and how: everything that figures depend on beside model and settings."""
-    return [
-        *(SEED, budget.VERSION, confidence.N_RESAMPLES, _thresholds(order)),
-        *(code_digest(), code_of(probes), code_of(probe_sentences)),
-    ]
-
-
-def _cache_key(
-    model: LoadedModel,
-    start: int | None,
-    variants: bool,
-    controls: int,
-    order: Mapping[str, Behaviour],
-) -> str:
-    """Everything that a profile's figures depend on, hashed."""
-    facts = [SCHEMA, model.content_hash, start, variants, controls, *measures(order)]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _kept(model: LoadedModel, key: str) -> Profile | None:
-    """The kept profile with this key; a damaged or foreign file counts as none."""
-    places = [cache_folder() / "profiles" / f"{key}.json"]
-    for folder in filter(None, (model.folder, shipped_profiles(model.name))):
-        places += sorted(folder.glob("profile*.json"))
-    for place in places:
-        if place.is_file():
-            try:
-                profile = Profile.load(place)
-            except HeadlabError:
-                continue
-            if profile.provenance.get("key") == key:
-                return replace(profile, model_name=model.name)
-    return None
-
-
-def _keep(profile: Profile, key: str) -> None:
-    """Keep a profile in the cache folder, where that can be written; it is only a cache."""
-    try:
-        profile.save(cache_folder() / "profiles" / f"{key}.json")
-    except HeadlabError as error:
-        log.LOG.warning(f"the profile is not kept for next time: {error}")

@@ -15,7 +15,7 @@ from headlab.files import decoded, read_bytes, write_file
 from headlab.models.catalogue import CATALOGUE
 from headlab.models.hub import HUB_NAME
 from headlab.models.loading import folder_named
-from headlab.profiles.profiling import measures
+from headlab.profiles.kept import measures
 
 ALL = "all"
 FILE = "plan.json"  # in the folder of a sweep

@@ -12,7 +12,7 @@ from headlab import load_model, profile_model, read_text
 from headlab.behaviours import get_behaviour
 from headlab.exercises import guided, sheets
 from headlab.exercises.guided import guided_texts
-from headlab.profiles.profiling import kept_profile
+from headlab.profiles.kept import kept_profile
 from headlab.ui.services.start_page import _begun
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -24,7 +24,7 @@ from headlab.models.attention import Tap, run
 from headlab.models.download import start_download
 from headlab.models.hub import find_model
 from headlab.profiles.corpus import kept_corpus, passages
-from headlab.profiles.profiling import kept_profile
+from headlab.profiles.kept import kept_profile
 from tests.conftest import NOT_FETCHED
 
 TEXT = "When Mary and John went to the store, John gave a drink to"

@@ -10,7 +10,7 @@ from headlab.behaviours.punctuation import is_punctuation
 from headlab.measuring.budget import FIRST_ROW, SHARES, Places, Sums, share_of_cells
 from headlab.models.attention import Tap, run
 from headlab.models.output_norms import output_norms
-from headlab.profiles.profiling import kept_profile
+from headlab.profiles.kept import kept_profile
 from tests.models import configurations, tiny_model
 
 TEXTS = [

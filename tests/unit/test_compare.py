@@ -14,7 +14,8 @@ from headlab.profiles.changes import DOWN, OPEN, SAME, UNMEASURED, UP, Change, c
 from headlab.profiles.comparable import share_lineage
 from headlab.profiles.compare import compare_profiles
 from headlab.profiles.compare_text import compare_words, on_words, pool, similarity
-from headlab.profiles.profiling import kept_profile, profile_model
+from headlab.profiles.kept import kept_profile
+from headlab.profiles.profiling import profile_model
 from headlab.profiles.roles import depth_shares
 from tests.models import gpt2_config, tiny_model, tiny_tokenizer
 

@@ -12,7 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from headlab import HeadlabError, Profile, load_model, profile_model
-from headlab.profiles.profiling import kept_profile
+from headlab.profiles.kept import kept_profile
 from tests.models import save_model, tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ import pytest
 
 from headlab import HeadlabError, load_model
 from headlab.profiles.history import SCHEMA, read_history, score_threshold
-from headlab.profiles.profiling import kept_profile
+from headlab.profiles.kept import kept_profile
 
 
 def checkpoint(step, induction, previous, copying_heads=0):

@@ -18,7 +18,8 @@ from headlab.measuring.scoring import Measured
 from headlab.models.anatomy import anatomy
 from headlab.models.attention import Tap, run
 from headlab.models.proof import install
-from headlab.profiles import profiling
+from headlab.profiles import profiling, work
+from headlab.profiles.kept import profile_key
 from headlab.profiles.profile import SCHEMA, TOP_CAP
 from tests.models import configurations, gpt2_config, tiny_model
 
@@ -282,9 +283,9 @@ def test_the_time_left_is_told_once_it_can_be(model, monkeypatch):
 
     def listen(done, what):
         told.append((done, what))
-        monkeypatch.setattr(profiling.time, "monotonic", lambda: 1_000 + 100 * done)
+        monkeypatch.setattr(work.time, "monotonic", lambda: 1_000 + 100 * done)
 
-    monkeypatch.setattr(profiling.time, "monotonic", lambda: 1_000)
+    monkeypatch.setattr(work.time, "monotonic", lambda: 1_000)
     profile_model(model, cache=False, progress=listen, **QUICK)
     late = [(done, what) for done, what in told if 0.3 < done < 0.99]
     assert late
@@ -727,7 +728,7 @@ def test_a_profile_is_of_the_code_that_measured_it(monkeypatch):
     """Edited targets must not give the profile of before; comments and empty lines may change."""
     model = tiny_model()
     order = behaviours()
-    key = profiling._cache_key(model, 0, False, 0, order)
+    key = profile_key(model, 0, False, 0, order)
     source = inspect.getsource
 
     def edited(change):
@@ -740,7 +741,7 @@ def test_a_profile_is_of_the_code_that_measured_it(monkeypatch):
         )
         code_digest.cache_clear()
         try:
-            return profiling._cache_key(model, 0, False, 0, order)
+            return profile_key(model, 0, False, 0, order)
         finally:
             code_digest.cache_clear()
 

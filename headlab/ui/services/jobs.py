@@ -13,7 +13,7 @@ from typing import Any
 
 from headlab.models.attention import pausing
 from headlab.models.memory import enough_memory
-from headlab.profiles.profiling import time_left
+from headlab.profiles.work import time_left
 from headlab.ui.services.queue import ResultCache
 
 UNWATCHED = 4  # jobs that nobody watches; one more ends the oldest, or a class could pile them up

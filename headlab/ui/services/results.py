@@ -41,8 +41,9 @@ from headlab.models.circuits import Written, eigenvalue_copying, written_from
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 from headlab.profiles.corpus import CorpusLooks, corpus_looks, kept_corpus, passages
+from headlab.profiles.kept import kept_profile
 from headlab.profiles.profile import Profile
-from headlab.profiles.profiling import kept_profile, profile_model
+from headlab.profiles.profiling import profile_model
 from headlab.ui.services.jobs import Job
 from headlab.ui.services.sharing import (
     MODEL_QUEUE,

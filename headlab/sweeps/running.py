@@ -7,11 +7,14 @@ cut), running it again goes on where it was and gives the same bytes.
 import multiprocessing
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from headlab.errors import HeadlabError
 from headlab.files import write_file
@@ -52,7 +55,7 @@ def run_sweep(
     done, n = len(plan.cells) - len(left), len(plan.cells)
     tries = dict.fromkeys(left, 0)
     while left:
-        with _pool(workers) as pool:
+        with _no_main(), _pool(workers) as pool:
             running: dict[Future[str], Cell] = {}
             waiting = list(left)
             broken = False
@@ -76,6 +79,17 @@ def run_sweep(
                     if progress is not None:
                         progress(done / n, f"{done} of {n}: {cell}")
     return failures(plan, folder)
+
+
+@contextmanager
+def _no_main() -> Iterator[None]:
+    """Let new processes not run again what this one was started with: a script, a page, a test."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:

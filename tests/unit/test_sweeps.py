@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import signal
+import sys
 from html.parser import HTMLParser
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -100,6 +102,16 @@ def test_a_killed_worker_is_made_up_for(folder, tmp_path, monkeypatch, swept):
     monkeypatch.setattr(running_module, "measure_cell", killed_always)
     failed = run_sweep(make_plan([str(folder)], ["step0"], **QUICK), tmp_path / "two")
     assert "ended without a word" in next(iter(failed.values()))
+
+
+def test_what_the_sweep_was_started_with_is_not_run_again(folder, tmp_path, monkeypatch):
+    script = tmp_path / "started.py"
+    script.write_text("raise SystemExit('it was run again')")
+    main = ModuleType("__main__")
+    main.__file__ = str(script)
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    assert run_sweep(make_plan([str(folder)], ["step0"], **QUICK), tmp_path / "sweep") == {}
+    assert sys.modules["__main__"] is main
 
 
 class _Links(HTMLParser):

@@ -378,8 +378,10 @@ def get_explanation(
 def get_composition(selection: Selection) -> Composition:
     """What every head can read of what earlier ones write; HeadlabError where it cannot be told."""
     model = get_model(selection.model)
-    return shared(
-        ("composition", model.content_hash), lambda: composition(model), "Reading the weights …"
+    return long_work(
+        ("composition", model.content_hash),
+        lambda job: composition(model),
+        "Comparing the weights of every pair of heads",
     )
 
 

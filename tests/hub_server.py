@@ -18,6 +18,7 @@ class Hub:
         self.files = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
         self.files["README.md"] = b"not needed by anybody here"
         self.commit, self.name = commit, name
+        self.branches = ["main"]  # names of the one revision that is here
         self.fault = None
         self.speed = None  # bytes a second of weights
         self.asked: list[str] = []
@@ -54,9 +55,9 @@ def handler_for(hub):
                 self.send_file(path.rpartition("/")[2])
             elif self.fails():
                 return
-            elif path == f"/api/models/{hub.name}/revision/{hub.commit}" or path == (
-                f"/api/models/{hub.name}/revision/main"
-            ):
+            elif path in [
+                f"/api/models/{hub.name}/revision/{name}" for name in (hub.commit, *hub.branches)
+            ]:
                 body = b"<html>log in</html>" if hub.fault == "portal" else None
                 self.send_whole(200, body or json.dumps(hub.listing()).encode())
             elif path.startswith(f"/{hub.name}/resolve/{hub.commit}/"):

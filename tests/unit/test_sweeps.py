@@ -17,6 +17,7 @@ from headlab.sweeps import running as running_module
 from headlab.sweeps.atlas import atlas_html
 from headlab.sweeps.cells import onsets
 from headlab.sweeps.running import cell_file, measure_cell
+from tests.hub_server import Hub, running
 from tests.models import gpt2_config, save_model
 
 QUICK = {"quick": True}
@@ -112,6 +113,26 @@ def test_what_the_sweep_was_started_with_is_not_run_again(folder, tmp_path, monk
     monkeypatch.setitem(sys.modules, "__main__", main)
     assert run_sweep(make_plan([str(folder)], ["step0"], **QUICK), tmp_path / "sweep") == {}
     assert sys.modules["__main__"] is main
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_revisions_of_the_hub_are_fetched_and_if_wished_deleted(
+    folder, tmp_path, monkeypatch, swept, delete
+):
+    hub = Hub(folder / "step20", "b" * 40, name="someone/tiny")
+    hub.branches = ["step20"]
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    plan = make_plan(["someone/tiny"], ["step20", "step21"], **QUICK)
+    with running(hub):
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        failed = run_sweep(plan, tmp_path / "out", delete_weights=delete)
+    assert list(failed) == ["someone/tiny at step21"]
+    found = Profile.load(cell_file(plan.cells[0], tmp_path / "out"))
+    expected = Profile.load(cell_file(swept[0].cells[1], swept[1]))
+    np.testing.assert_array_equal(found.score["induction"], expected.score["induction"])
+    kept = list((tmp_path / "home").rglob("model.safetensors"))
+    assert bool(kept) is not delete
 
 
 class _Links(HTMLParser):

@@ -12,6 +12,7 @@ from plotly.colors import sample_colorscale
 from headlab import load_model, read_text
 from headlab.exercises.guided import guided_texts
 from headlab.measuring.pictures import without_first
+from tests.browser.conftest import settle
 
 pytestmark = pytest.mark.browser
 NAME, GUIDED = next(iter(guided_texts().items()))
@@ -26,6 +27,7 @@ def open_layers(page, app, query=""):
     query = query if "layer=" in query else f"&layer=0{query}"
     page.goto(f"{app}/Layers?text={NAME}{query}")
     page.locator(".heads .head").nth(11).wait_for()
+    settle(page)  # the cards have the size that they keep
 
 
 def readout(page):

@@ -51,7 +51,7 @@ from headlab.ui.views.why_there import why_there
 NONE = "none"
 HOW = """The picture is one attention head reading the text. A row is a **query**, the token that
 looks; a column is a **key**, the token looked at. Bright means much attention; no head of these
-models can look ahead, so the upper half stays empty. Point at a cell for its exact value.
+models can look ahead, so the upper half is grey. Point at a cell for its exact value.
 
 Beside it stands what the head does **in general**, on many probe texts: each role it shows with its
 score, the line from where a score counts, and what speaks for it.

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from headlab.figures.layout import FRAME, below, frames, laid_out, plain, position_names
 
 HEIGHT = 600  # pixels
+AHEAD = "rgba(138,146,155,0.75)"  # where no head can look: 3:1 from attention 0, light and dark
 
 
 def pattern_figure(
@@ -27,7 +28,8 @@ def pattern_figure(
     a frame; ``strength`` below 1 draws faintly. Cells ahead of the query and NaN stay empty.
     """
     shown = np.where(np.tri(len(pattern), dtype=bool), pattern, np.nan).astype(np.float32)
-    scale = {"zmin": 0, "zmax": 1, "colorbar": below("attention")}
+    quarters = {"tickvals": [0, 0.25, 0.75, 1]}  # none in the middle, where the title stands
+    scale = {"zmin": 0, "zmax": 1, "colorbar": below("attention") | quarters}
     colour = shown
     if log:
         decades = [0.001, 0.01, 0.1, 1]
@@ -52,7 +54,8 @@ def difference_figure(
 ) -> go.Figure:
     """One pattern minus another [query, key], -1 to 1; a colour scale safe for the colour-blind."""
     shown = np.where(np.tri(len(difference), dtype=bool), difference, np.nan).astype(np.float32)
-    scale = {"zmin": -1, "zmax": 1, "colorbar": below("difference")}
+    quarters = {"tickvals": [-1, -0.5, 0.5, 1]}
+    scale = {"zmin": -1, "zmax": 1, "colorbar": below("difference") | quarters}
     figure = _map(shown, shown, token_texts, "PuOr_r", "%{customdata:+.4f}", scale)
     return _with_titles(figure, title, policy, height)
 
@@ -92,5 +95,8 @@ def _map(
 
 def _with_titles(figure: go.Figure, title: str, policy: str, height: int) -> go.Figure:
     """Room above the picture for the words of the tokens."""
-    figure = laid_out(figure, title, policy, height=height)
-    return figure.update_layout(title={"y": 0.98}, margin={"l": 10, "r": 10, "t": 70, "b": 10})
+    figure = laid_out(figure, title, policy, height=height).update_layout(plot_bgcolor=AHEAD)
+    return figure.update_layout(
+        title={"y": 0.98, "yref": "container", "automargin": True},
+        margin={"l": 10, "r": 10, "t": 10, "b": 10},
+    )

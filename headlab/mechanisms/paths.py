@@ -1,5 +1,6 @@
 """Direct paths: what reaches one head from an earlier one, and nothing else, on two texts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,21 +90,13 @@ def path_patch(
     sender: HeadName,
     receiver: HeadName,
     into: Input = "query",
-    *,
-    query: int = -1,
-    key: int,
-    answer: str | int | None = None,
-    wrong: str | int | None = None,
-    start_token: StartToken = "model",
+    **watched: Any,
 ) -> PathPatching:
     """Let one earlier head alone send what it would have on the other text.
 
-    See :func:`path_patch_map`, which does it for every sender.
+    See :func:`path_patch_map`, which does it for every sender and takes the same.
     """
-    ours = checked(model, sender)
-    return _patched(
-        model, (clean, corrupt), [ours], receiver, into, query, key, answer, wrong, start_token
-    )
+    return path_patch_map(model, clean, corrupt, receiver, into, senders=[sender], **watched)
 
 
 def path_patch_map(
@@ -117,6 +110,7 @@ def path_patch_map(
     key: int,
     answer: str | int | None = None,
     wrong: str | int | None = None,
+    senders: Iterable[HeadName] | None = None,
     start_token: StartToken = "model",
 ) -> PathPatching:
     """Every earlier head in turn sends the receiver what it would have on the other text.
@@ -130,6 +124,7 @@ def path_patch_map(
     query, key : the cell of its pattern that is watched, positions of ``clean``, the start token
         counted.
     answer, wrong : next tokens whose logit difference is watched too.
+    senders : heads of earlier layers; by default all of them.
 
     Returns
     -------
@@ -142,53 +137,40 @@ def path_patch_map(
 
     Source: after Wang et al. 2022 and Goldowsky-Dill et al. 2023.
     """
-    to = checked(model, receiver)
-    senders = [Head(layer, head) for layer in range(to.layer) for head in range(model.n_heads)]
-    if not senders:
-        raise HeadlabError(f"No head comes before {to}: choose a receiver in a later layer.")
-    return _patched(
-        model, (clean, corrupt), senders, receiver, into, query, key, answer, wrong, start_token
-    )
-
-
-def _patched(
-    model: LoadedModel,
-    texts: tuple[str, str],
-    senders: list[Head],
-    receiver: HeadName,
-    into: Input,
-    query: int,
-    key: int,
-    answer: str | int | None,
-    wrong: str | int | None,
-    start_token: StartToken,
-) -> PathPatching:
     known("input", into, INPUTS)
     check_weights(model.network)
     to = checked(model, receiver)
-    if late := [head for head in senders if head.layer >= to.layer]:
+    if senders is None:
+        chosen = [Head(layer, head) for layer in range(to.layer) for head in range(model.n_heads)]
+    else:
+        chosen = [checked(model, sender) for sender in senders]
+    if not chosen:
+        raise HeadlabError(f"No head comes before {to}: choose a receiver in a later layer.")
+    if late := [head for head in chosen if head.layer >= to.layer]:
         raise HeadlabError(f"{late[0]} is not in an earlier layer than {to}: choose another.")
-    clean, corrupt = (read(model, text, start_token) for text in texts)
-    check_lengths(clean, corrupt)
-    query, key = (checked_position(place, clean.tokens) for place in (query, key))
+    on, other = (read(model, text, start_token) for text in (clean, corrupt))
+    check_lengths(on, other)
+    query, key = (checked_position(place, on.tokens) for place in (query, key))
     if key > query:
         raise HeadlabError(
             f"Position {key} comes after position {query}, and a head looks at earlier tokens "
             "only: choose a key that is not later than the query."
         )
+    if (answer is None) != (wrong is None):
+        raise HeadlabError("A logit difference needs two tokens: give both answer and wrong.")
     pair = None
     if answer is not None and wrong is not None:
         pair = single_token(model, answer), single_token(model, wrong)
-    batch = model.as_batch([clean.tokens, corrupt.tokens])
-    found = paths.patched_paths(model.network, batch, senders, to, into, (query, key), pair)
+    batch = model.as_batch([on.tokens, other.tokens])
+    found = paths.patched_paths(model.network, batch, chosen, to, into, (query, key), pair)
     return PathPatching(
-        **vars(clean),
-        corrupt=corrupt.text,
+        **vars(on),
+        corrupt=corrupt,
         receiver=to,
         into=into,
         query=query,
         key=key,
-        senders=tuple(senders),
+        senders=tuple(chosen),
         before=float(found.attention[0]),
         attention=found.attention[1:],
         logits_before=float(found.logits[0]),

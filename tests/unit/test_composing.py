@@ -187,6 +187,8 @@ def test_a_path_from_the_same_text_changes_nothing():
         ({"corrupt": "The cat"}, "tokens long"),
         ({"key": 11, "query": 3}, "comes after"),
         ({"into": "output"}, "output"),
+        ({"answer": " cat"}, "give both answer and wrong"),
+        ({"senders": ["L3.H0"]}, "L3.H0 is not in an earlier layer"),
     ],
 )
 def test_what_cannot_be_patched_gets_a_sentence(changes, words):

@@ -1,5 +1,7 @@
 """Figures show the profile's numbers, layer across and head down."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -121,6 +123,19 @@ def test_the_scatter_holds_every_head_at_its_values(profile):
     assert len(points) == profile.n_layers * profile.n_heads
     at = (profile.excess["induction"][3, 7], profile.score["first_token"][3, 7])
     assert points["L3.H7"] == pytest.approx(at, abs=1e-6)
+
+
+@pytest.mark.parametrize("page", [(16, 23, 31), (251, 252, 253)], ids=["dark", "light"])
+def test_where_no_head_can_look_differs_from_attention_0(page):
+    def luminance(colour):
+        parts = [v / 255 for v in colour]
+        linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts]
+        return np.dot(linear, (0.2126, 0.7152, 0.0722))
+
+    figure = pattern_figure(np.eye(3), ["a", "b", "c"], "title", "policy")
+    *grey, alpha = map(float, re.findall(r"[\d.]+", figure.layout.plot_bgcolor))
+    ahead = luminance([alpha * g + (1 - alpha) * p for g, p in zip(grey, page, strict=True)])
+    assert (ahead + 0.05) / (luminance((0, 34, 78)) + 0.05) >= 3  # the darkest of Cividis
 
 
 def test_the_scatter_takes_where_heads_look_too(profile):

@@ -29,10 +29,14 @@ if TYPE_CHECKING:
     from headlab.measuring.scoring import score_patterns
     from headlab.mechanisms import (
         AttentionExplanation,
+        Circuit,
         Composition,
+        Faithfulness,
         PathPatching,
+        Sink,
         composition,
         explain_attention,
+        explain_sink,
         path_patch,
         path_patch_map,
     )
@@ -56,8 +60,9 @@ _HOMES = {
     "headlab.measuring.reading": ("Reading", "read_text"),
     "headlab.measuring.scoring": ("score_patterns",),
     "headlab.mechanisms": (
-        *("AttentionExplanation", "Composition", "PathPatching"),
-        *("composition", "explain_attention", "path_patch", "path_patch_map"),
+        *("AttentionExplanation", "Circuit", "Composition", "Faithfulness", "PathPatching"),
+        *("Sink", "composition", "explain_attention", "explain_sink"),
+        *("path_patch", "path_patch_map"),
     ),
     "headlab.models.loading": ("LoadedModel", "load_model"),
     "headlab.profiles.compare": ("compare_profiles",),
@@ -72,7 +77,9 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "AttentionExplanation",
     "Attribution",
+    "Circuit",
     "Composition",
+    "Faithfulness",
     "Head",
     "HeadlabError",
     "Intervention",
@@ -82,6 +89,7 @@ __all__ = [
     "Profile",
     "Reading",
     "Report",
+    "Sink",
     "Sweep",
     "__version__",
     "ablate",
@@ -92,6 +100,7 @@ __all__ = [
     "continue_text",
     "embed",
     "explain_attention",
+    "explain_sink",
     "load_model",
     "make_plan",
     "make_report",

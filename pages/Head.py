@@ -13,7 +13,6 @@ from headlab.behaviours import behaviours, get_behaviour
 from headlab.heads import Head
 from headlab.measuring.reading import Reading
 from headlab.profiles.profile import Profile
-from headlab.ui.components.head_map import head_map
 from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import (
@@ -21,12 +20,11 @@ from headlab.ui.services.results import (
     get_layer,
     get_profile,
     get_reading,
-    ready_profile,
 )
-from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
 from headlab.ui.views.composing import composes
+from headlab.ui.views.head_choice import head_choice, names_of_all, place
 from headlab.ui.views.head_picture import (
     as_text,
     chosen_token,
@@ -45,6 +43,7 @@ from headlab.ui.views.passport import (
     similar_heads,
     what_it_writes,
 )
+from headlab.ui.views.sink import rests, why_first
 from headlab.ui.views.text_choice import text_chosen, text_line
 from headlab.ui.views.why_there import why_there
 
@@ -67,8 +66,7 @@ def controls(selection: Selection, head: Head) -> None:
         key="controls", horizontal=True, vertical_alignment="center", gap="small", wrap=False
     ):
         text_line(selection)
-        with st.popover(str(head), icon=":material/grid_on:", help="Choose another head"):
-            pick(selection, head)
+        head_choice(selection, head)
         beside(selection, head)
         with st.popover("Draw", icon=":material/palette:", help="Outline cells, change colours"):
             drawing(selection)
@@ -89,22 +87,6 @@ def drawing(selection: Selection) -> None:
         help="Spreads the colours over factors of ten, so that small values show.",
         **state.bound("log", selection.log),
     )
-
-
-def pick(selection: Selection, head: Head) -> None:
-    """The map of all heads, and their names."""
-    model = get_model(selection.model)
-
-    def take(picked: Head) -> None:
-        state.change(**place(picked))
-
-    st.selectbox(
-        "Head",
-        names_of_all(selection),
-        **state.bound("head_name", str(head), lambda name: place(Head.parse(name))),
-    )
-    profile = ready_profile(selection)
-    head_map(model.n_layers, model.n_heads, take, profile, chosen=[head], key="head picker")
 
 
 def beside(selection: Selection, head: Head) -> None:
@@ -137,17 +119,6 @@ def beside(selection: Selection, head: Head) -> None:
         )
 
 
-def names_of_all(selection: Selection) -> list[str]:
-    """Every head of the model by its name."""
-    model = get_model(selection.model)
-    return [str(Head(i, h)) for i in range(model.n_layers) for h in range(model.n_heads)]
-
-
-def place(head: Head) -> dict[str, int]:
-    """A head as parts of the selection."""
-    return {"layer": head.layer, "head": head.head}
-
-
 def one_head(
     selection: Selection, reading: Reading, profile: Profile, chosen: ChosenText, head: Head
 ) -> None:
@@ -158,10 +129,12 @@ def one_head(
         heat_map(selection, reading, head, pattern)
     with words:
         card(reading, profile, head)
+    resting = {"Why the first": lambda: why_first(selection, chosen, head)}
     behind_tabs(
         {
             "As text": lambda: as_text(selection, reading, pattern),
             "Why there": lambda: why_there(selection, chosen, reading, head, pattern),
+            **(resting if rests(pattern) else {}),
             "Over a corpus": lambda: over_corpus(selection, profile, head),
             "Wired to": lambda: composes(selection, profile, head),
             "What it writes": lambda: what_it_writes(
@@ -246,3 +219,4 @@ with start_page("Head", "layer", "head") as selection:
         with st.container(horizontal=True):
             page_link("Layers", label=f"See {head} among its neighbours", head=head.head)
             page_link("Cause", label=f"Remove {head} and see what changes", removed=(head,))
+            page_link("Circuit", label=f"Which heads tell {head} where to look", head=head.head)

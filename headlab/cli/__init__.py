@@ -48,6 +48,8 @@ COMMANDS = {
     "explain": ("mechanisms", "why a head looks there: what wrote the query and the key"),
     "composition": ("mechanisms", "which heads can read what others write, from their weights"),
     "path-patch": ("mechanisms", "what one head tells another on a text, and nothing else"),
+    "circuit": ("mechanisms", "how much of a behaviour is left with only some heads at work"),
+    "sink": ("mechanisms", "why a head rests on the first token"),
     "corpus": ("corpus", "what every head does over many texts"),
     "sweep": ("sweeps", "profile many models and revisions, and go on where it was ended"),
     "atlas": ("sweeps", "draw when each kind of head appears in a sweep"),

@@ -1,4 +1,4 @@
-"""``explain``, ``composition`` and ``path-patch``: why a head looks there, who tells it."""
+"""``explain``, ``sink``, ``composition``, ``path-patch``, ``circuit``: why heads look there."""
 
 import argparse
 
@@ -12,7 +12,14 @@ from headlab.cli.shared import (
     show,
     start_policy,
 )
-from headlab.mechanisms import composition, explain_attention, path_patch_map
+from headlab.interventions.replacing import MODES
+from headlab.mechanisms import (
+    Circuit,
+    composition,
+    explain_attention,
+    explain_sink,
+    path_patch_map,
+)
 from headlab.mechanisms.composing import INPUTS, Input
 from headlab.mechanisms.explaining import SIDES
 
@@ -162,5 +169,82 @@ def _path_patch(options: argparse.Namespace) -> int:
         print(
             f"{found.receiver} from {texts[found.query]!r} to {texts[found.key]!r}: attention "
             f"{found.before:.3f} on this text"
+        )
+    return DONE
+
+
+def add_circuit(parser: argparse.ArgumentParser) -> None:
+    """What `circuit` takes."""
+    parser.description = (
+        "Keep only some heads and replace all others: how much of a behaviour is left "
+        "(faithfulness), beside random sets of as many heads, and how much is left without them."
+    )
+    parser.epilog = (
+        'example: python -m headlab circuit --heads L0.H0 L3.H7 --text "The cat sat. The cat" '
+        "--head L3.H7 --key 3"
+    )
+    add_model(parser)
+    parser.add_argument("--heads", nargs="+", required=True, metavar="HEAD", help="the circuit")
+    parser.add_argument("--text", required=True, help="the text to read")
+    parser.add_argument("--head", help="with --key: the behaviour is that this head looks there")
+    parser.add_argument("--query", type=int, default=-1, metavar="N", help="it looks from (-1)")
+    parser.add_argument("--key", type=int, metavar="N", help="it looks at")
+    parser.add_argument("--answer", help="or it is that this token comes next")
+    parser.add_argument("--wrong", help="with --answer: and not this one")
+    parser.add_argument("--mode", choices=MODES, default="mean", help="replaced by what (mean)")
+    parser.add_argument("--reference", metavar="TEXT", help="the text for --mode text")
+    add_start_token(parser)
+    add_json(parser)
+    parser.set_defaults(run=_circuit)
+
+
+def _circuit(options: argparse.Namespace) -> int:
+    found = Circuit(options.heads).faithfulness(
+        load(options.model),
+        options.text,
+        head=options.head,
+        query=options.query,
+        key=options.key,
+        answer=options.answer,
+        wrong=options.wrong,
+        mode=options.mode,
+        reference=options.reference,
+        start_token=start_policy(options),
+    )
+    data = found.to_dict()
+    show(found.to_frame(), data, options, data)
+    if not options.json:
+        print(f"{found.measured}; other heads replaced by {found.replaced_by}")
+        print(found.no_random or f"more than {found.beyond_random:.0%} of random sets carry")
+    return DONE
+
+
+def add_sink(parser: argparse.ArgumentParser) -> None:
+    """What `sink` takes."""
+    parser.description = (
+        "Why a head rests on the first token: what the bias of its queries gives the first key, "
+        "who made that key, and the text read without each. For models that have such a bias."
+    )
+    parser.epilog = 'example: python -m headlab sink --text "The cat sat on the mat." --head L5.H1'
+    add_model(parser)
+    parser.add_argument("--text", required=True, help="the text to read")
+    parser.add_argument("--head", required=True, help="such as L5.H1")
+    add_start_token(parser)
+    add_json(parser)
+    parser.set_defaults(run=_sink)
+
+
+def _sink(options: argparse.Namespace) -> int:
+    found = explain_sink(
+        load(options.model), options.text, options.head, start_token=start_policy(options)
+    )
+    data = found.to_dict()
+    show(found.to_frame(), data, options, data)
+    if not options.json:
+        largest = sorted(zip(found.parts, found.by_key, strict=True), key=lambda at: -abs(at[1]))
+        made = ", ".join(f"{part} {value:+.2f}" for part, value in largest[:3])
+        print(
+            f"the first key lies {found.contrast:+.2f} above the mean key in score; the bias of "
+            f"the query gives {found.by_bias:+.2f} of it, written by: {made}"
         )
     return DONE

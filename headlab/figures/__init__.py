@@ -3,6 +3,7 @@
 Layer x head maps have layers across and heads down, patterns keys across and queries down.
 """
 
+from headlab.figures.circuits import circuit_figure
 from headlab.figures.comparisons import (
     compared_map_figure,
     depth_figure,
@@ -44,6 +45,7 @@ __all__ = [
     "answers_figure",
     "behaviour_map_figure",
     "calibration_figure",
+    "circuit_figure",
     "compared_map_figure",
     "control_figure",
     "depth_figure",

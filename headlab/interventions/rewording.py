@@ -11,7 +11,7 @@ from headlab.heads import Head
 from headlab.interventions.base import OnText, Progress, checked_position, facts, read
 from headlab.models.attention import Tap, run
 from headlab.models.loading import LoadedModel
-from headlab.models.tokens import StartToken, characters_of, tokenise
+from headlab.models.tokens import StartToken, characters_of, token_text, tokenise
 
 AT_ONCE = 64_000_000  # bytes of one layer's patterns, of all texts read together
 
@@ -96,6 +96,38 @@ def replace_word(
     """
     on = read(model, text, start_token)
     position = checked_position(position, on.tokens)
+    new_text, tokens = _reworded(model, on, position, word)
+    known = [t for t in model.ordinary_tokens if t not in (tokens[position], on.tokens[position])]
+    if not known:
+        raise HeadlabError(f"{model.name} knows no ordinary words to compare with.")
+    drawn = np.random.default_rng(seed).choice(known, min(draws, len(known)), replace=False)
+    texts = [tokens]
+    for token in drawn:
+        texts.append([*on.tokens[:position], int(token), *on.tokens[position + 1 :]])
+    found = _moved(model, on.tokens, texts, position, progress)
+    return Rewording(
+        **vars(on),
+        position=position,
+        word=token_text(model, tokens[position]),
+        new_text=new_text,
+        moved=found[0],
+        random=found[1:],
+    )
+
+
+def with_word(
+    model: LoadedModel, text: str, position: int, word: str, start_token: StartToken = "model"
+) -> str:
+    """``text`` with ``word`` in the place of one token, as many tokens as before.
+
+    Parameters and errors as for :func:`replace_word`.
+    """
+    on = read(model, text, start_token)
+    return _reworded(model, on, checked_position(position, on.tokens), word)[0]
+
+
+def _reworded(model: LoadedModel, on: OnText, position: int, word: str) -> tuple[str, list[int]]:
+    """The new text and its tokens; an error where more than one token would change."""
     if position == 0 and on.start_token is not None:
         raise HeadlabError("The start token is no word of the text: choose another.")
     old = on.token_texts[position]
@@ -109,22 +141,7 @@ def replace_word(
             f"{word!r} in the place of {old!r} is not one token for {model.name}: choose a word "
             "that is, mostly a common one."
         )
-    known = [t for t in model.ordinary_tokens if t not in (tokens[position], on.tokens[position])]
-    if not known:
-        raise HeadlabError(f"{model.name} knows no ordinary words to compare with.")
-    drawn = np.random.default_rng(seed).choice(known, min(draws, len(known)), replace=False)
-    texts = [tokens]
-    for token in drawn:
-        texts.append([*on.tokens[:position], int(token), *on.tokens[position + 1 :]])
-    found = _moved(model, on.tokens, texts, position, progress)
-    return Rewording(
-        **vars(on),
-        position=position,
-        word=word,
-        new_text=new_text,
-        moved=found[0],
-        random=found[1:],
-    )
+    return new_text, tokens
 
 
 def _with_word(model: LoadedModel, on: OnText, position: int, word: str) -> str:

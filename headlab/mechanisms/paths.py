@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,15 @@ import pandas as pd
 
 from headlab.errors import HeadlabError
 from headlab.heads import Head
-from headlab.interventions.base import HeadName, OnText, checked_position, facts, known, read
+from headlab.interventions.base import (
+    HeadName,
+    OnText,
+    Progress,
+    checked_position,
+    facts,
+    known,
+    read,
+)
 from headlab.interventions.patching import check_lengths
 from headlab.measuring.json_types import plain
 from headlab.mechanisms.composing import INPUTS, Input, checked
@@ -25,8 +34,11 @@ class PathPatching(OnText, InNotebook):
     """What a head does once one path into it carries what the other text would have sent.
 
     ``senders`` and, beside them, the attention of ``receiver`` from ``query`` to ``key`` with the
-    path patched [sender], 0 to 1, ``before`` without; and the logit difference between ``answer``
-    and ``wrong`` after the last token, where both were asked for (NaN else).
+    path patched [sender], 0 to 1, ``before`` without; its score before the softmax, above the mean
+    of those that the row can see (``score``, ``score_before``), which still moves where attention
+    is near 0 or 1; and the logit difference between ``answer`` and ``wrong`` after the last token,
+    where both were asked for (NaN else). ``control`` and ``control_score`` [sender, draw] are the
+    cell when the sender's layer writes as large a change in a random direction.
     """
 
     corrupt: str
@@ -37,8 +49,12 @@ class PathPatching(OnText, InNotebook):
     senders: tuple[Head, ...]
     before: float
     attention: np.ndarray = field(repr=False)
+    score_before: float
+    score: np.ndarray = field(repr=False)
     logits_before: float
     logits: np.ndarray = field(repr=False)
+    control: np.ndarray = field(repr=False)
+    control_score: np.ndarray = field(repr=False)
     answer_text: str | None = None
     wrong_text: str | None = None
 
@@ -48,21 +64,37 @@ class PathPatching(OnText, InNotebook):
         return self.attention - self.before
 
     @property
+    def score_change(self) -> np.ndarray:
+        """How much the score changes, [sender], in units before the softmax."""
+        return self.score - self.score_before
+
+    @property
     def logit_change(self) -> np.ndarray:
         """How much the logit difference changes, [sender]; NaN where none was asked for."""
         return self.logits - self.logits_before
 
+    @property
+    def beyond_control(self) -> np.ndarray:
+        """The share of draws that change the score less, [sender], 0 to 1; NaN without any."""
+        if not self.control.shape[1]:
+            return np.full(len(self.senders), np.nan)
+        drawn = np.abs(self.control_score - self.score_before)
+        less = drawn < np.abs(self.score_change)[:, None]
+        return np.asarray(less.mean(1))
+
     def to_frame(self) -> pd.DataFrame:
-        """Sender, attention with its path patched, and both changes; the largest change first."""
+        """Sender, attention with its path patched, changes, control; most change of score first."""
         table = pd.DataFrame(
             {
                 "from": [str(head) for head in self.senders],
                 "attention": self.attention,
                 "change": self.change,
+                "score change": self.score_change,
                 "logit change": self.logit_change,
+                "beyond control": self.beyond_control,
             }
         )
-        order = np.argsort(-np.abs(self.change), kind="stable")
+        order = np.argsort(-np.abs(self.score_change), kind="stable")
         return table.iloc[order].reset_index(drop=True)
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,8 +111,92 @@ class PathPatching(OnText, InNotebook):
             "senders": [str(head) for head in self.senders],
             "attention": plain(self.attention),
             "change": plain(self.change),
+            "score_change": plain(self.score_change),
             "logit_change": plain(self.logit_change),
+            "control": plain(self.control),
+            "beyond_control": plain(self.beyond_control),
         }
+
+
+SEEN = 0.1  # a change of a score below this is none
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """What one earlier head carries into one input of a receiver.
+
+    ``attention`` of the receiver's cell with the path patched, 0 to 1; ``change`` of its score
+    before the softmax. ``controls`` [draw] are the changes of the score when the sender's
+    layer writes as large a change in a random direction.
+    """
+
+    sender: Head
+    into: Input
+    attention: float
+    change: float
+    controls: np.ndarray = field(repr=False)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it changes the score by ``SEEN`` and more than every draw of its control."""
+        larger = np.abs(self.controls) < abs(self.change)
+        return abs(self.change) >= SEEN and bool(larger.all())
+
+
+def strongest_senders(
+    model: LoadedModel,
+    clean: str,
+    corrupt: str,
+    receiver: HeadName,
+    *,
+    query: int = -1,
+    key: int,
+    mlps: bool = True,
+    top: int = 6,
+    draws: int = 20,
+    seed: int = 0,
+    start_token: StartToken = "model",
+    progress: Progress | None = None,
+) -> tuple[Edge, ...]:
+    """Which earlier heads tell a head where to look, through which input, beside a control.
+
+    Every earlier head is patched into the receiver's queries and its keys, one path at a time
+    (``path_patch_map``); the ``top`` largest changes of the score of either get a control of
+    ``draws``. The largest first. Parameters, errors and source as for :func:`path_patch_map`.
+    """
+    edges: list[Edge] = []
+    inputs: tuple[Input, ...] = ("query", "key")  # where a head looks hangs on no value
+    patched = partial(
+        path_patch_map,
+        model,
+        clean,
+        corrupt,
+        receiver,
+        query=query,
+        key=key,
+        mlps=mlps,
+        seed=seed,
+        start_token=start_token,
+    )
+    for done, into in enumerate(inputs):
+        every = patched(into)
+        order = np.argsort(-np.abs(every.score_change), kind="stable")[:top]
+        chosen = [every.senders[place] for place in order if every.score_change[place]]
+        if chosen:
+            found = patched(into, senders=chosen, draws=draws)
+            edges += [
+                Edge(
+                    sender,
+                    into,
+                    float(found.attention[place]),
+                    float(found.score_change[place]),
+                    found.control_score[place] - found.score_before,
+                )
+                for place, sender in enumerate(found.senders)
+            ]
+        if progress is not None:
+            progress((1 + done) / len(inputs), f"through its {into}")
+    return tuple(sorted(edges, key=lambda edge: -abs(edge.change)))
 
 
 def path_patch(
@@ -111,6 +227,9 @@ def path_patch_map(
     answer: str | int | None = None,
     wrong: str | int | None = None,
     senders: Iterable[HeadName] | None = None,
+    mlps: bool = False,
+    draws: int = 0,
+    seed: int = 0,
     start_token: StartToken = "model",
 ) -> PathPatching:
     """Every earlier head in turn sends the receiver what it would have on the other text.
@@ -125,6 +244,9 @@ def path_patch_map(
         counted.
     answer, wrong : next tokens whose logit difference is watched too.
     senders : heads of earlier layers; by default all of them.
+    mlps : count what MLPs on the way make of the sender's output too (as Wang et al. do); without,
+        only what the sender itself writes (direct). Other heads always stay as they are.
+    draws : of a control for each sender: its layer writes a random change of the same size instead.
 
     Returns
     -------
@@ -162,7 +284,10 @@ def path_patch_map(
     if answer is not None and wrong is not None:
         pair = single_token(model, answer), single_token(model, wrong)
     batch = model.as_batch([on.tokens, other.tokens])
-    found = paths.patched_paths(model.network, batch, chosen, to, into, (query, key), pair)
+    cell = (query, key)
+    found = paths.patched_paths(
+        model.network, batch, chosen, to, into, cell, pair, mlps=mlps, draws=draws, seed=seed
+    )
     return PathPatching(
         **vars(on),
         corrupt=corrupt,
@@ -173,8 +298,12 @@ def path_patch_map(
         senders=tuple(chosen),
         before=float(found.attention[0]),
         attention=found.attention[1:],
+        score_before=float(found.score[0]),
+        score=found.score[1:],
         logits_before=float(found.logits[0]),
         logits=found.logits[1:],
+        control=found.control,
+        control_score=found.control_score,
         answer_text=None if pair is None else token_text(model, pair[0]),
         wrong_text=None if pair is None else token_text(model, pair[1]),
     )

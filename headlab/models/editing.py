@@ -140,12 +140,14 @@ def versions(
     tokens: torch.Tensor,
     edits: Sequence[Edit],
     constants: Sequence[torch.Tensor] | None = None,
+    read_heads: Callable[..., None] | None = None,
 ) -> Iterator[tuple[list[int], torch.Tensor]]:
     """Every edit of the text tokens[0], some at a time.
 
     ``tokens`` [text, position]; without ``constants`` the edits write what the text tokens[1] has
     in the same place. Yields indices into ``edits`` and the last hidden states [row, position,
-    d_model]: the texts unchanged, then those versions.
+    d_model]: the texts unchanged, then those versions. ``read_heads`` hears the patterns as a tap
+    does, of the rows that there are by then: a version that is missing does as row 0.
     """
     check_changeable(network)
     joins = anatomy(network).joins
@@ -162,7 +164,7 @@ def versions(
         by_row = {n_texts + place: edits[index] for place, index in enumerate(part)}
         rows = _Rows(by_row, n_texts, constants, joins)
         texts = tokens if joins else torch.cat([tokens, tokens[:1].expand(len(part), -1)])
-        yield part, run(network, texts, rows.tap(None))
+        yield part, run(network, texts, rows.tap(read_heads))
 
 
 def _row_bytes(network: Any, n: int) -> int:

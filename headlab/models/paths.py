@@ -14,16 +14,34 @@ from headlab.models.kernels import exact
 from headlab.models.weights import head_weights
 
 ROWS = 24  # paths patched in one pass
+UNSEEN = 1e4  # a score that lies as far below the largest is a key that cannot be seen
 
 
 class Patched(NamedTuple):
     """The watched cell, and logit(answer) - logit(wrong) after the last token.
 
-    Float64 [1 + path]: first as it is, then with each path patched.
+    Float64 [1 + path]: first as it is, then with each path patched. ``score`` is that of the cell
+    before the softmax, above the mean of those that its row can see. ``control`` and
+    ``control_score`` [path, draw] are those of the cell when what is written at the sender's layer
+    has the same size in every place and a random direction.
     """
 
     attention: np.ndarray
+    score: np.ndarray
     logits: np.ndarray
+    control: np.ndarray
+    control_score: np.ndarray
+
+
+class _Message(NamedTuple):
+    """What the outputs of a layer's heads change by, [head, position, d_head]."""
+
+    layer: int
+    change: torch.Tensor
+
+    def written(self, network: Any) -> torch.Tensor:
+        """What that writes to the residual stream, [position, d_model]."""
+        return (self.change @ head_weights(network, self.layer).W_O).sum(0)
 
 
 @torch.inference_mode()
@@ -35,29 +53,48 @@ def patched_paths(
     into: str,
     cell: tuple[int, int],
     pair: tuple[int, int] | None,
+    *,
+    mlps: bool = False,
+    draws: int = 0,
+    seed: int = 0,
 ) -> Patched:
     """The receiver's attention at ``cell``, and a logit difference, as each sender is patched.
 
     ``tokens`` [2, position]: the text, and the other one whose outputs the senders send. A pass
     holds every path twice: one row goes on as the text does, but for what the receiver writes; the
-    other shows what the receiver is given when its sender's output is changed in the stream.
+    other shows what the receiver is given when its sender's output is changed, by what it writes
+    itself or, with ``mlps``, also by what MLPs on the way make of that.
     """
     check_changeable(network)
-    sent = _outputs(network, tokens, receiver.layer)
-    attention, logits = [], []
-    for begin in range(0, len(senders), ROWS):
-        part: list[Head | None] = [*senders[begin : begin + ROWS]]
-        if begin == 0:
-            part.insert(0, None)  # nothing is patched
-        found = _pass(network, tokens[0], [_sent(sent, network, s) for s in part], receiver, into)
-        looks, hidden = found
-        attention.append(exact(looks[:, cell[0], cell[1]]).numpy())
+    outputs = _outputs(network, tokens, receiver.layer)
+    sent = [_sent(outputs[sender.layer], sender) for sender in senders]
+    generator = torch.Generator().manual_seed(seed)
+    controls = [_random(network, message, generator) for message in sent for _ in range(draws)]
+    messages: list[_Message | None] = [None, *sent, *controls]  # first nothing is patched
+    frozen = [output[0] for output in outputs] if mlps else None
+    attention, score, logits = [], [], []
+    for begin in range(0, len(messages), ROWS):
+        part = messages[begin : begin + ROWS]
+        scores, hidden = _pass(network, tokens[0], part, receiver, into, frozen)
+        row = scores[:, cell[0]]
+        attention.append(exact(row.softmax(-1)[:, cell[1]]).numpy())
+        seen = row[:1] > row[:1].max() - UNSEEN
+        mean = row.where(seen, 0).sum(-1) / seen.sum()
+        score.append(exact(row[:, cell[1]] - mean).numpy())
         if pair is None:
             logits.append(np.full(len(part), np.nan))
         else:
             both = chosen_logits(network, hidden, list(pair)).numpy()
             logits.append(both[:, 0] - both[:, 1])
-    return Patched(np.concatenate(attention), np.concatenate(logits))
+    n = 1 + len(senders)
+    looked, scored = np.concatenate(attention), np.concatenate(score)
+    return Patched(
+        looked[:n],
+        scored[:n],
+        np.concatenate(logits)[:n],
+        looked[n:].reshape(len(senders), draws),
+        scored[n:].reshape(len(senders), draws),
+    )
 
 
 def _outputs(network: Any, tokens: torch.Tensor, layer: int) -> list[torch.Tensor]:
@@ -71,43 +108,64 @@ def _outputs(network: Any, tokens: torch.Tensor, layer: int) -> list[torch.Tenso
     return found
 
 
-def _sent(outputs: list[torch.Tensor], network: Any, sender: Head | None) -> torch.Tensor | None:
-    """What changes in the residual stream when the sender's output is the other text's."""
-    if sender is None:
-        return None
-    clean, other = outputs[sender.layer][:, sender.head]
-    written: torch.Tensor = (other - clean) @ head_weights(network, sender.layer).W_O[sender.head]
-    return written
+def _sent(output: torch.Tensor, sender: Head) -> _Message:
+    """How far the sender's output on the other text lies from that on this one."""
+    change = torch.zeros_like(output[0])
+    change[sender.head] = output[1, sender.head] - output[0, sender.head]
+    return _Message(sender.layer, change)
+
+
+def _random(network: Any, message: _Message, generator: torch.Generator) -> _Message:
+    """A change of all heads of the layer that writes as much in every place, in any direction."""
+    change = torch.randn(message.change.shape, generator=generator).to(message.change)
+    random = _Message(message.layer, change)
+    sizes = [each.written(network).norm(dim=-1)[:, None] for each in (message, random)]
+    return _Message(message.layer, change * (sizes[0] / sizes[1]))
 
 
 def _pass(
     network: Any,
     tokens: torch.Tensor,
-    changes: Sequence[torch.Tensor | None],
+    messages: Sequence[_Message | None],
     receiver: Head,
     into: str,
+    frozen: Sequence[torch.Tensor] | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The receiver's patterns [path, query, key] and the last hidden states [path, d_model]."""
-    n = len(changes)
+    """The receiver's scores [path, query, key] and the last hidden states [path, d_model].
+
+    With ``frozen``, the heads' outputs [head, position, d_head] by layer, the senders' rows run on
+    from the sender with every other head held.
+    """
+    n = len(messages)
     given: list[Inputs] = []
-    looks: list[torch.Tensor] = []
+    found: list[torch.Tensor] = []
 
     def change(layer: int, residual: torch.Tensor) -> torch.Tensor | None:
-        if layer != receiver.layer:
+        if layer != receiver.layer or frozen is not None:
             return None
         changed = residual.clone()
-        for row, delta in enumerate(changes, start=n):
-            if delta is not None:
-                changed[row] += delta
+        for row, message in enumerate(messages, start=n):
+            if message is not None:
+                changed[row] += message.written(network)
         return changed
 
     def keep(layer: int, inputs: Inputs) -> None:
         if layer == receiver.layer:
             given.append(inputs)
 
-    def receive(layer: int, output: torch.Tensor) -> torch.Tensor | None:
-        if layer != receiver.layer:
+    def send(layer: int, output: torch.Tensor) -> torch.Tensor | None:
+        if layer == receiver.layer:
+            return receive(output)
+        if frozen is None or layer > receiver.layer:
             return None
+        changed = output.clone()
+        changed[n:] = frozen[layer]
+        for row, message in enumerate(messages, start=n):
+            if message is not None and message.layer == layer:
+                changed[row] += message.change
+        return changed
+
+    def receive(output: torch.Tensor) -> torch.Tensor:
         inputs, head = given[0], receiver.head
         if not inputs.plain:
             raise HeadlabError(
@@ -123,15 +181,14 @@ def _pass(
             mask = scores.new_full((places, places), torch.finfo(scores.dtype).min).triu(1)
         else:
             mask = mask[:, 0] if len(mask) == 1 else mask[:n, 0]
-        pattern = (scores + mask).softmax(-1)
-        looks.append(pattern)
+        found.append(scores + mask)
         changed = output.clone()
-        changed[:n, head] = pattern @ value
+        changed[:n, head] = found[0].softmax(-1) @ value
         return changed
 
-    tap = Tap(edit_residual=change, read_inputs=keep, edit_output=receive)
+    tap = Tap(edit_residual=change, read_inputs=keep, edit_output=send)
     hidden = run(network, tokens.expand(2 * n, -1), tap)
-    return looks[0], hidden[:n, -1]
+    return found[0], hidden[:n, -1]
 
 
 _INPUTS = ("query", "key", "value")

@@ -72,6 +72,7 @@ class ScoreParts:
     whole_query: torch.Tensor = field(repr=False)
     whole_key: torch.Tensor = field(repr=False)
     mask: torch.Tensor = field(repr=False)
+    query_bias: torch.Tensor = field(repr=False)  # [head, position, d_head], what no input gives
     scaling: float = 1.0
 
 
@@ -137,6 +138,7 @@ def score_parts(
         call.inputs.query[0, heads],
         call.inputs.key[0, heads],
         mask.expand(1, 1, n, n)[0, 0].to(query.dtype),
+        none[0],
         call.inputs.scaling,
     )
 

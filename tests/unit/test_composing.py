@@ -8,14 +8,19 @@ import pytest
 import torch
 
 from headlab import (
+    Circuit,
     HeadlabError,
+    ablate,
     cli,
     composition,
+    explain_attention,
     load_model,
     path_patch,
     path_patch_map,
     read_text,
 )
+from headlab.interventions import with_word
+from headlab.mechanisms import strongest_senders
 from headlab.models.attention import Tap, run
 from headlab.models.logit_lens import centred, read_through_norm
 from headlab.models.weights import final_norm, head_weights
@@ -205,3 +210,168 @@ def test_the_command_line_says_the_same(capsys):
     words = ["--clean", CLEAN, "--corrupt", OTHER, "--receiver", "L3.H5", "--key", "3"]
     assert cli.main(["path-patch", *words, "--query", "9"]) == 0
     assert "L3.H5 from ' cat' to ' sat': attention" in capsys.readouterr().out
+
+
+HERE, THERE = (
+    "The cat sat on the cat. The cat sat on the",
+    "The sat cat on on sat. The cat sat on the",
+)
+INDUCTION = ("The cat sat on the mat. The cat sat on the", 5, "dog", "L3.H7", 12, 6)
+
+
+def test_mini_s_induction_head_is_told_by_its_previous_token_head():
+    """The two-step circuit: L0.H0 tells the keys of L3.H7 what stood before, and they suffice."""
+    model = load_model("mini")
+    text, at, word, head, query, key = INDUCTION
+    other = with_word(model, text, at, word)
+    edges = strongest_senders(model, text, other, head, query=query, key=key)
+    assert (str(edges[0].sender), edges[0].into) == ("L0.H0", "key") and edges[0].counts
+    assert edges[0].change < min(edges[0].controls) and edges[0].attention < 0.01
+    assert len(edges) == 12 and len(edges[0].controls) == 20
+    same = strongest_senders(model, text, other, head, query=query, key=key, mlps=False)
+    assert abs(same[0].change) < 1  # what it writes itself is little: an MLP passes it on
+    kept = Circuit([edges[0].sender, head])
+    alone = kept.faithfulness(
+        model, text, head=head, query=query, key=key, mode="text", reference=other
+    )
+    assert alone.score > 0.9 and alone.left < 0.1 and alone.beyond_random == 1
+    assert len(alone.random_scores) == 20
+
+
+def through_mlps(model, clean, corrupt, sender, receiver, into, cell):
+    """The receiver's attention, every other head held while the MLPs go on; rows run alone."""
+    ids = model.as_batch([read_text(model, text).tokens for text in (clean, corrupt)])
+    network, outputs, seen = model.network, {}, {}
+    run(network, ids, Tap(edit_output=lambda layer, out: outputs.update({layer: out.clone()})))
+
+    def hold(layer, output):
+        if layer >= receiver[0]:
+            return None
+        output = outputs[layer][:1].clone()
+        if layer == sender[0]:
+            output[0, sender[1]] = outputs[layer][1, sender[1]]
+        return output
+
+    for name, tap in (("clean", {}), ("patched", {"edit_output": hold})):
+
+        def look(layer, inputs, name=name):
+            if layer == receiver[0]:
+                seen[name] = inputs
+
+        run(network, ids[:1], Tap(read_inputs=look, **tap))
+    query, key = (
+        getattr(seen["patched" if name == into else "clean"], name)[0, receiver[1]]
+        for name in ("query", "key")
+    )
+    scores = query @ key.T * seen["clean"].scaling
+    n = len(scores)
+    pattern = scores.masked_fill(torch.ones(n, n).triu(1).bool(), -torch.inf).softmax(-1)
+    return float(pattern[cell])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("into", ["query", "key"])
+def test_paths_through_mlps_equal_a_pass_with_every_other_head_held(kind, into):
+    model = model_of(kind)
+    cell = (len(read_text(model, HERE).tokens) - 1, 3)
+    found = path_patch(
+        model, HERE, THERE, (0, 1), (2, 2), into, query=cell[0], key=cell[1], mlps=True
+    )
+    expected = through_mlps(model, HERE, THERE, (0, 1), (2, 2), into, cell)
+    assert found.attention[0] == pytest.approx(expected, abs=1e-5)
+    assert found.attention[0] != found.before
+
+
+def test_random_messages_are_as_large_and_there_are_none_between_identical_texts():
+    model = tiny_model()
+    found = path_patch_map(model, HERE, THERE, (2, 1), "key", key=3, draws=7, mlps=True)
+    assert found.control.shape == found.control_score.shape == (8, 7)
+    assert np.isfinite(found.beyond_control).all() and found.control.std(1).min() > 0
+    again = path_patch_map(model, HERE, THERE, (2, 1), "key", key=3, draws=7, mlps=True)
+    np.testing.assert_array_equal(found.control, again.control)
+    same = path_patch_map(model, HERE, HERE, (2, 1), "key", key=3, mlps=True)
+    np.testing.assert_allclose(same.score_change, 0, atol=1e-5)
+    assert np.isnan(same.beyond_control).all()
+    assert strongest_senders(model, HERE, HERE, (2, 1), key=3, mlps=False) == ()
+
+
+def test_the_score_is_that_of_the_explanation():
+    model = tiny_model()
+    found = path_patch_map(model, HERE, THERE, (2, 1), "key", query=9, key=3)
+    why = explain_attention(model, HERE, (2, 1), 9, 3)
+    assert found.score_before == pytest.approx(why.contrast, abs=1e-5)
+    assert found.before == pytest.approx(why.attention, abs=1e-6)
+
+
+def test_a_circuit_of_all_heads_is_faithful_and_of_none_is_not():
+    model = tiny_model()
+    every = Circuit([(layer, head) for layer in range(3) for head in range(4)])
+    whole = every.faithfulness(model, HERE, answer=" sat")
+    assert whole.score == pytest.approx(1) and whole.left == pytest.approx(0)
+    assert "too few" in whole.no_random and np.isnan(whole.beyond_random)
+    none = Circuit([]).faithfulness(model, HERE, answer=" sat")
+    assert none.score == pytest.approx(0) and none.left == pytest.approx(1)
+
+
+@pytest.mark.parametrize("mode", ["zero", "text"])
+def test_what_is_left_equals_removing_all_other_heads(mode):
+    model = tiny_model()
+    kept = [(0, 1), (1, 2), (2, 0)]
+    reference = THERE if mode == "text" else None
+    others = [(i, h) for i in range(3) for h in range(4) if (i, h) not in kept]
+    found = Circuit(kept).faithfulness(
+        model, HERE, answer=" sat", mode=mode, reference=reference, draws=5
+    )
+    for value, gone in ((found.alone, others), (found.without, kept)):
+        removed = ablate(model, HERE, gone, mode, reference, watch=" sat", draws=0)
+        assert value == pytest.approx(removed.logprobs_after[0], abs=1e-5)
+    looks = Circuit(kept).faithfulness(
+        model, HERE, head=(2, 1), key=3, mode=mode, reference=reference, draws=5
+    )
+    assert looks.whole == pytest.approx(read_text(model, HERE).pattern(2, 1)[-1, 3], abs=1e-6)
+    json.dumps(looks.to_dict(), allow_nan=False)
+
+
+def test_a_circuit_that_is_asked_for_nothing_or_for_two_things_gets_a_sentence():
+    model = tiny_model()
+    for asked, words in (
+        ({}, "what the circuit is to do"),
+        ({"key": 1, "answer": " mat"}, "what the circuit is to do"),
+        ({"key": 1}, "Give the head"),
+    ):
+        with pytest.raises(HeadlabError, match=words):
+            Circuit(["L0.H0"]).faithfulness(model, HERE, **asked)
+    with pytest.raises(HeadlabError, match="has no head"):
+        Circuit(["L9.H0"]).faithfulness(model, HERE, answer=" mat")
+    flat = Circuit(["L0.H0"]).faithfulness(model, HERE, head=(0, 2), key=1)
+    assert np.isnan(flat.score)  # no head comes before the first layer: nothing to carry
+
+
+def test_circuit_on_the_command_line(capsys):
+    text, *_, head, _, key = INDUCTION
+    assert (
+        cli.main(
+            [
+                "circuit",
+                "--heads",
+                "L0.H0",
+                head,
+                "--text",
+                text,
+                "--head",
+                head,
+                "--key",
+                str(key),
+                "--mode",
+                "text",
+                "--reference",
+                text.replace("the mat", "dog mat"),
+                "--json",
+            ]
+        )
+        == 0
+    )
+    data = json.loads(capsys.readouterr().out)
+    assert data["heads"] == ["L0.H0", "L3.H7"] and data["faithfulness"] > 0.9
+    assert cli.main(["circuit", "--heads", "L0.H0", "--text", text, "--answer", " mat"]) == 0
+    assert "random sets carry" in capsys.readouterr().out

@@ -9,12 +9,14 @@ from transformers import AutoModelForCausalLM
 
 import headlab
 from headlab import (
+    Circuit,
     HeadlabError,
     ablate,
     compare_profiles,
     composition,
     embed,
     explain_attention,
+    explain_sink,
     load_model,
     path_patch_map,
     profile_model,
@@ -26,11 +28,12 @@ from headlab.models.catalogue import CATALOGUE
 from tests.models import gpt2_config, tiny_tokenizer
 
 LIBRARY = """
-AttentionExplanation Attribution Composition Head HeadlabError Intervention LoadedModel
-Patching PathPatching Profile Reading Report Sweep __version__ ablate ablation_sweep
-attribute compare_profiles composition continue_text embed explain_attention load_model
-make_plan make_report mean_reference open_report patch path_patch path_patch_map
-profile_model read_cells read_text replace_word run_sweep score_patterns show why_word
+AttentionExplanation Attribution Circuit Composition Faithfulness Head HeadlabError Intervention
+LoadedModel Patching PathPatching Profile Reading Report Sink Sweep __version__ ablate
+ablation_sweep attribute compare_profiles composition continue_text embed explain_attention
+explain_sink load_model make_plan make_report mean_reference open_report patch path_patch
+path_patch_map profile_model read_cells read_text replace_word run_sweep score_patterns show
+why_word
 """
 TEXT = "The cat sat on the mat. The cat sat on the"
 HOSTILE = "The <script>alert(1)</script> cat & </script><b>dog</b> sat. The cat"
@@ -53,6 +56,8 @@ def results(model):
         "explanation": explain_attention(model, TEXT, "L3.H5", 9, 3),
         "composition": composition(model),
         "path": path_patch_map(model, TEXT, TEXT, "L1.H0", key=2),
+        "faithfulness": Circuit(["L0.H0"]).faithfulness(model, TEXT, answer=" mat"),
+        "sink": explain_sink(model, TEXT, "L5.H0"),
     }
 
 

@@ -25,6 +25,7 @@ PAGES = {
     "Your_text": Page("pages/Your_text.py", "Your text", ":material/edit_note:", "Look"),
     "Rankings": Page("pages/Rankings.py", "Rankings", ":material/leaderboard:", "Look"),
     "Cause": Page("pages/Cause.py", "Cause", ":material/healing:", "Look"),
+    "Circuit": Page("pages/Circuit.py", "Circuit", ":material/account_tree:", "Look"),
     "Compare": Page("pages/Compare.py", "Compare", ":material/compare_arrows:", "Look"),
     "Predict": Page("pages/Predict.py", "Predict", ":material/quiz:", "Learn"),
     "Report": Page("pages/Report.py", "Report", ":material/description:", "Learn"),

@@ -30,9 +30,15 @@ from headlab.measuring.pictures import Pictures
 from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_text
 from headlab.mechanisms import (
     AttentionExplanation,
+    Circuit,
     Composition,
+    Edge,
+    Faithfulness,
+    Sink,
     composition,
     explain_attention,
+    explain_sink,
+    strongest_senders,
 )
 from headlab.models.anatomy import anatomy
 from headlab.models.attention import pausing
@@ -382,6 +388,68 @@ def get_composition(selection: Selection) -> Composition:
         ("composition", model.content_hash),
         lambda job: composition(model),
         "Comparing the weights of every pair of heads",
+    )
+
+
+def get_senders(
+    selection: Selection, chosen: ChosenText, other: str, head: Head, query: int, key: int
+) -> tuple[Edge, ...]:
+    """Which earlier heads tell a head where to look, told apart by another text, with a bar."""
+    model, start = get_model(selection.model), policy(selection.start_token)
+    return long_work(
+        ("senders", other, head, query, key, *_text_key(selection, chosen)),
+        lambda job: strongest_senders(
+            model,
+            chosen.text,
+            other,
+            head,
+            query=query,
+            key=key,
+            start_token=start,
+            progress=job.progress,
+        ),
+        "Patching one path at a time",
+    )
+
+
+def get_faithfulness(
+    selection: Selection,
+    chosen: ChosenText,
+    other: str,
+    heads: tuple[Head, ...],
+    end: Head,
+    query: int,
+    key: int,
+) -> tuple[Faithfulness, ...]:
+    """What some heads carry alone, all others replaced by their mean, and by the other text's."""
+    model, start = get_model(selection.model), policy(selection.start_token)
+    ways: dict[Mode, str | Reference] = {"mean": _reference(selection), "text": other}
+    return long_work(
+        ("faithfulness", other, heads, end, query, key, *_text_key(selection, chosen)),
+        lambda job: tuple(
+            Circuit(heads).faithfulness(
+                model,
+                chosen.text,
+                head=end,
+                query=query,
+                key=key,
+                mode=mode,
+                reference=reference,
+                start_token=start,
+            )
+            for mode, reference in ways.items()
+        ),
+        "Keeping only these heads",
+    )
+
+
+def get_sink(selection: Selection, chosen: ChosenText, head: Head) -> Sink:
+    """Why a head rests on the first token of a text; HeadlabError where that cannot be told."""
+    model, start = get_model(selection.model), policy(selection.start_token)
+    return shared(
+        ("sink", head, *_text_key(selection, chosen)),
+        lambda: explain_sink(model, chosen.text, head, start_token=start),
+        "Reading the text without one thing at a time …",
     )
 
 

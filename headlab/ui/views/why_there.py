@@ -33,7 +33,7 @@ def why_there(
     """One cell of the head's picture explained; only this reruns on a choice."""
     with guarded():
         asked, _ = state.current()
-        query, key = _cell(replace(selection, token=asked.token), reading, head, pattern)
+        query, key = cell(replace(selection, token=asked.token), reading, head, pattern)
         try:
             why = get_explanation(selection, chosen, head, query, key)
         except HeadlabError as error:
@@ -52,7 +52,7 @@ def why_there(
         _take_out(why, names)
 
 
-def _cell(
+def cell(
     selection: Selection, reading: Reading, head: Head, pattern: np.ndarray
 ) -> tuple[int, int]:
     """The two tokens asked about: to begin with, where the chosen token looks off the first."""

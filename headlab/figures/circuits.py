@@ -1,0 +1,77 @@
+"""Who tells a head where to look, and who listens to it, as a graph."""
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from headlab.figures.layout import FRAME, GREY, laid_out
+from headlab.heads import Head
+from headlab.mechanisms.paths import Edge
+
+COLOURS = {"query": "#5a8fc8", "key": "#cf7a3e"}
+WIDEST = 9.0  # pixels of the line of a change of 100 percentage points
+
+
+def circuit_figure(
+    focus: Head, edges: Sequence[Edge], listeners: Sequence[Head], policy: str
+) -> go.Figure:
+    """Senders left, the head in the middle, right the heads that are wired to listen to it.
+
+    A line from a sender is as wide as what it changes; blue through the queries, orange and dashed
+    through the keys. Lines to listeners are dotted: they come from the weights.
+    """
+    figure = go.Figure()
+    senders = sorted({edge.sender for edge in edges})
+    places = {head: (0.0, at) for head, at in zip(senders, _spread(len(senders)), strict=True)}
+    for edge in edges:
+        x, y = places[edge.sender]
+        shift = 0.015 if edge.into == "key" else -0.015  # both inputs of one sender stay visible
+        figure.add_scatter(
+            x=[x, 1.0],
+            y=[y + shift, 0.5 + shift],
+            mode="lines",
+            line={
+                "color": COLOURS[edge.into],
+                "width": 1.5 + WIDEST * abs(edge.change),
+                "dash": "dash" if edge.into == "key" else "solid",
+            },
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    for y in _spread(len(listeners)):
+        figure.add_scatter(
+            x=[1.0, 2.0],
+            y=[0.5, y],
+            mode="lines",
+            line={"color": GREY, "width": 1, "dash": "dot"},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+    _heads(figure, 0.0, senders, "middle left")
+    _heads(figure, 2.0, listeners, "middle right")
+    _heads(figure, 1.0, [focus], "top center", FRAME)
+    figure.update_xaxes(visible=False, range=[-0.45, 2.45])
+    figure.update_yaxes(visible=False, range=[-0.1, 1.1])
+    return laid_out(figure, f"Who tells {focus} where to look", policy, height=360)
+
+
+def _heads(
+    figure: go.Figure, x: float, heads: Sequence[Head], where: str, colour: str = GREY
+) -> None:
+    """A column of heads; the name of each is what a press gives back."""
+    figure.add_scatter(
+        x=[x] * len(heads),
+        y=_spread(len(heads)),
+        mode="markers+text",
+        text=[str(head) for head in heads],
+        customdata=[str(head) for head in heads],
+        textposition=where,
+        marker={"size": 14, "color": colour},
+        hovertemplate="%{text}<extra></extra>",
+        showlegend=False,
+    )
+
+
+def _spread(n: int) -> list[float]:
+    """Heights of ``n`` points from 1 down to 0; one alone stands in the middle."""
+    return [0.5] if n == 1 else [1 - at / (n - 1) for at in range(n)]

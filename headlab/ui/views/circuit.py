@@ -1,0 +1,319 @@
+"""The Circuit page: who tells a head where to look, and whether the heads collected do it alone."""
+
+import random
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from headlab.errors import HeadlabError
+from headlab.figures import NO_TOOLBAR, circuit_figure, model_policy, position_names
+from headlab.files import CSV_NOTE, to_csv
+from headlab.heads import Head
+from headlab.interventions import with_word
+from headlab.measuring.reading import Reading
+from headlab.mechanisms import Edge, Faithfulness
+from headlab.ui.services import state
+from headlab.ui.services.navigation import open_page, page_link
+from headlab.ui.services.results import (
+    ChosenText,
+    get_composition,
+    get_faithfulness,
+    get_senders,
+    policy,
+)
+from headlab.ui.services.sharing import get_model
+from headlab.ui.services.state import Selection
+from headlab.ui.views.why_there import cell
+from headlab.ui.views.words import names_of, plain, quoted
+
+WORDS = ("dog", "house", "day", "man", "John", "a", "not")  # to put in a word's place
+GUESSES = 4  # heads to choose from
+LISTENERS = 5
+GUESSED, MINE = "guessed who tells it", "my circuit"
+LEFT = {"hardly anything": 1 / 3, "part of it": 2 / 3, "nearly all of it": np.inf}
+THROUGH = {"query": "through its queries", "key": "through its keys"}
+
+
+@dataclass(frozen=True)
+class MyCircuit:
+    """The heads a learner has collected for what one head does at one cell of a text."""
+
+    about: Selection  # model and start token
+    chosen: ChosenText
+    other: str
+    end: Head
+    query: int
+    key: int
+    names: tuple[str, str]  # of the two tokens
+    heads: frozenset[Head]
+
+
+@st.fragment
+def who_tells(
+    selection: Selection, chosen: ChosenText, reading: Reading, head: Head, pattern: np.ndarray
+) -> None:
+    """One cell of the head's picture, one word changed, and the heads through which it arrives."""
+    asked, _ = state.current()
+    query, key = cell(replace(selection, token=asked.token), reading, head, pattern)
+    names = position_names(reading.token_texts)
+    other = other_text(selection, chosen, reading, query, key)
+    if other is None:
+        return
+    edges = get_senders(selection, chosen, other, head, query, key)
+    told = [edge for edge in edges if edge.counts]
+    looks = f"from {quoted(names[query])} to {quoted(names[key])}"
+    if not told:
+        st.info(
+            f"With this word changed, no earlier head alone tells {head} to look elsewhere than "
+            "random messages of the same size do. Change another word, or choose another cell."
+        )
+        return
+    if not guessed(reading, head, told, (query, key, other)):
+        return
+    st.markdown(
+        f"{head} puts **{pattern[query, key]:.0%}** of its attention {looks}. With one path into "
+        "it patched:"
+    )
+    graph(selection, reading, head, told)
+    for edge in told:
+        line(edge, float(pattern[query, key]), query, key)
+    mine = MyCircuit(
+        replace(selection, layer=head.layer, head=head.head),
+        chosen,
+        other,
+        head,
+        query,
+        key,
+        (names[query], names[key]),
+        frozenset({head, *(edge.sender for edge in told)}),
+    )
+    st.button(
+        "Collect these heads as my circuit",
+        icon=":material/add_circle:",
+        help="Further down you see whether they do it alone.",
+        on_click=collect,
+        args=(mine,),
+    )
+
+
+def other_text(
+    selection: Selection, chosen: ChosenText, reading: Reading, query: int, key: int
+) -> str | None:
+    """The text with one word changed; None, with a sentence, where that is no single token."""
+    model, start = get_model(selection.model), policy(selection.start_token)
+    names = position_names(reading.token_texts)
+    first = 1 if reading.start_token is not None else 0
+    texts = reading.token_texts
+    # where the key follows an earlier copy of the query, that copy is what the key was told of
+    usual = key - 1 if key > first and texts[key - 1].strip() == texts[query].strip() else key
+    left, right = st.columns(2)
+    about = (reading.model_name, reading.text, reading.start_token, query, key)
+    state.empty_for(about, {"changed word": max(usual, first)})
+    at = left.selectbox(
+        "The word that is changed",
+        range(first, query + 1),
+        format_func=lambda place: names[place],
+        key="changed word",
+    )
+
+    def changed(word: str) -> str | None:
+        try:
+            text = with_word(model, chosen.text, at, word, start)
+        except HeadlabError:
+            return None
+        return None if text == chosen.text else text
+
+    usual_word = next((word for word in WORDS if changed(word)), "")
+    state.empty_for((*about, at), {"changed to": usual_word})
+    word = right.text_input("… becomes", key="changed to", max_chars=40).strip()
+    if not word:
+        st.info("Write a word to put in its place, one that is a single token for the model.")
+        return None
+    text = with_word(model, chosen.text, at, word, start)
+    if text == chosen.text:
+        st.info("That is the word that stands there: write another.")
+        return None
+    return text
+
+
+def guessed(reading: Reading, head: Head, told: list[Edge], about: tuple[object, ...]) -> bool:
+    """Ask which head matters most before it is shown; True once that is committed or declined."""
+    case = (reading.model_name, reading.text, reading.start_token, head, *about)
+    guesses = st.session_state.setdefault(GUESSED, {})
+    best = told[0].sender
+    if case in guesses:
+        answer = guesses[case]
+        if answer is not None:
+            say = st.success if answer == str(best) else st.warning
+            say(f"You said {answer}. The path that matters most begins at {best}.")
+        return True
+    rng = random.Random(str(case))
+    senders = {edge.sender for edge in told}
+    others = [
+        other
+        for layer in range(head.layer)
+        for other in (Head(layer, at) for at in range(reading.n_heads))
+        if other not in senders
+    ]
+    drawn = rng.sample(others, min(GUESSES - 1, len(others)))
+    state.empty_for(case, {"circuit guess": None})
+    st.markdown(f"**Predict first.** Which earlier head tells {head} most about where to look?")
+    answer = st.pills(
+        "Your prediction", [str(each) for each in sorted([best, *drawn])], key="circuit guess"
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for label, kind, value in (
+            ("Lock my prediction", "primary", answer),
+            ("Show it without a prediction", "tertiary", None),
+        ):
+            if st.button(label, type=kind, disabled=kind == "primary" and answer is None):
+                guesses[case] = value
+                st.rerun(scope="fragment")
+    return False
+
+
+def graph(selection: Selection, reading: Reading, head: Head, told: list[Edge]) -> None:
+    """Senders, the head and, if asked for, the heads wired to listen to it; a press goes there."""
+    listeners: list[Head] = []
+    if st.toggle("Show who could listen to it", help="From the weights, whatever the text."):
+        try:
+            found = get_composition(selection)
+        except HeadlabError as error:
+            st.info(str(error))
+        else:
+            ways = pd.concat([found.out_of(head, through) for through in ("query", "key")])
+            strongest = ways.sort_values("excess", ascending=False).drop_duplicates("head")
+            listeners = [Head.parse(name) for name in strongest["head"][:LISTENERS]]
+            if not listeners:
+                st.caption("No head comes after it.")
+    figure = circuit_figure(head, told, listeners, model_policy(reading))
+    pressed = st.plotly_chart(
+        figure,
+        key="circuit graph",
+        on_select="rerun",
+        selection_mode="points",
+        config=NO_TOOLBAR,
+        alt=f"{names_of(tuple(edge.sender for edge in told))} tell {head} where to look",
+    )
+    points = pressed.selection.points
+    if points and (name := points[0].get("customdata")):
+        to = Head.parse(str(name))
+        if to != head:
+            open_page("Circuit", layer=to.layer, head=to.head)
+
+
+def line(edge: Edge, looks: float, query: int, key: int) -> None:
+    """What one sender does, beside its control; its name goes on to who tells that head."""
+    where = query if edge.into == "query" else key
+    drawn = looks + edge.controls
+    with st.container(horizontal=True, vertical_alignment="center"):
+        page_link(
+            "Circuit",
+            label=f"{edge.sender}",
+            layer=edge.sender.layer,
+            head=edge.sender.head,
+            token=where,
+        )
+        st.markdown(
+            f"{THROUGH[edge.into]}: **{looks:.0%} → {looks + edge.change:.0%}** "
+            f"(random messages: {drawn.min():.0%} to {drawn.max():.0%})"
+        )
+
+
+def collect(mine: MyCircuit) -> None:
+    """Begin a circuit, or add to the one for the same text and model; its end stays."""
+    kept: MyCircuit | None = st.session_state.get(MINE)
+    if kept is not None and _same_text(kept, mine):
+        later = max(kept, mine, key=lambda each: each.end)
+        mine = replace(later, heads=kept.heads | mine.heads)
+    st.session_state[MINE] = mine
+
+
+def _same_text(one: MyCircuit, two: MyCircuit) -> bool:
+    parts = [(c.about.model, c.about.start_token, c.chosen) for c in (one, two)]
+    return parts[0] == parts[1]
+
+
+def collected(selection: Selection) -> None:
+    """The heads collected, and how much of what the last of them does they carry alone."""
+    mine: MyCircuit | None = st.session_state.get(MINE)
+    if mine is None or mine.about.model != selection.model:
+        return
+    st.subheader("My circuit", anchor=False)
+    heads = tuple(sorted(mine.heads))
+    kept = st.pills(
+        "Heads; press one to leave it out",
+        [str(head) for head in heads],
+        selection_mode="multi",
+        default=[str(head) for head in heads],
+        key=f"circuit heads {len(heads)}",
+    )
+    chosen = tuple(Head.parse(name) for name in kept)
+    st.caption(
+        f"What they are to do: {mine.end} looks from {quoted(mine.names[0])} to "
+        f"{quoted(mine.names[1])} in “{plain(mine.chosen.text[-60:])}”."
+    )
+    left, right = st.columns([4, 1], vertical_alignment="bottom")
+    said = left.pills(
+        f"**Predict first.** With only these {len(chosen)} heads at work, all others replaced, how "
+        f"much of it is left?",
+        list(LEFT),
+        key="circuit left",
+    )
+    right.button("Throw it away", type="tertiary", on_click=st.session_state.pop, args=(MINE,))
+    if said is None or not chosen:
+        return
+    found = get_faithfulness(
+        mine.about, mine.chosen, mine.other, chosen, mine.end, mine.query, mine.key
+    )
+    what_is_left(found, said)
+
+
+def what_is_left(found: tuple[Faithfulness, ...], said: str) -> None:
+    """Faithfulness and completeness under two ways of replacing, beside random heads."""
+    score = found[0].score
+    if np.isnan(score):
+        st.info(
+            f"All heads together change it by less than a hundredth ({found[0].whole:.3f} against "
+            f"{found[0].none:.3f}), so there is nothing that a circuit could carry."
+        )
+        return
+    outcome = next(name for name, most in LEFT.items() if score < most)
+    say = st.success if outcome == said else st.warning
+    say(
+        f"You said: {said}. These heads alone keep **{score:.0%}** of it (**faithfulness**: 0 % "
+        "with no head at work, 100 % with all)."
+    )
+    rows = []
+    for each in found:
+        drawn = each.random_scores
+        rows.append(
+            {
+                "others replaced by": each.replaced_by,
+                "these heads alone": each.score,
+                "random heads alone": (
+                    f"{drawn.min():.0%} to {drawn.max():.0%}" if len(drawn) else each.no_random
+                ),
+                "all but these heads": each.left,
+            }
+        )
+    table = pd.DataFrame(rows)
+    percent = st.column_config.NumberColumn(format="percent")
+    st.dataframe(
+        table,
+        hide_index=True,
+        alt="How much is left",
+        column_config={"these heads alone": percent, "all but these heads": percent},
+    )
+    st.caption(
+        "**All but these heads**: what the rest of the model does by itself; near 0 % nothing else "
+        "does the job too. The two ways of replacing can disagree: more than 100 % or less than "
+        "0 % says that the replaced heads pushed the other way."
+    )
+    whole = pd.concat(
+        [each.to_frame().assign(replaced_by=each.replaced_by) for each in found],
+        ignore_index=True,
+    )
+    st.download_button("Download as CSV", to_csv(whole), "circuit.csv", "text/csv", help=CSV_NOTE)

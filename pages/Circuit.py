@@ -1,0 +1,50 @@
+"""Which heads work together: who tells a head where to look, step by step, and is that all?"""
+
+from headlab.ui.services.opening import wait_for_imports
+
+wait_for_imports()
+
+import streamlit as st
+
+from headlab.heads import Head
+from headlab.ui.services.navigation import page_link
+from headlab.ui.services.results import get_layer, get_reading
+from headlab.ui.services.start_page import guarded, page_header, start_page
+from headlab.ui.views.circuit import collected, who_tells
+from headlab.ui.views.head_choice import head_choice
+from headlab.ui.views.text_choice import text_chosen, text_line
+from headlab.ui.views.words import plain
+
+HOW = """A head looks where its **queries** and the **keys** of the tokens fit. Both are made from
+what earlier heads wrote. So one head can tell another where to look, and together they do what
+neither does alone: a **circuit**.
+
+**Who tells it?** One word of the text is changed. Then one earlier head at a time sends the head in
+the middle what it would have sent on the changed text, through one input and past everything else
+(**path patching**). If the head then looks elsewhere, that sender mattered. A line is drawn only if
+its effect is larger than that of equally large random messages.
+
+**Is that all?** Collect heads, keep only them, replace all others: how much is left?
+"""
+
+with start_page("Circuit", "layer", "head") as selection:
+    head = Head(selection.layer, selection.head or 0)
+    page_header(selection, f"What {head} is told", HOW)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        text_line(selection)
+        head_choice(selection, head)
+    chosen = text_chosen(selection)
+    if chosen is not None:
+        if head.layer == 0:
+            st.info(
+                f"{head} is in the first layer: nothing but the tokens themselves tells it where "
+                "to look. Choose a head of a later layer."
+            )
+        else:
+            reading = get_reading(selection, chosen)
+            pattern = get_layer(selection, chosen, head.layer).patterns[head.head]
+            with guarded():
+                who_tells(selection, chosen, reading, head, pattern)
+        with guarded():
+            collected(selection)
+        page_link("Head", label=f"See {plain(str(head))} itself", layer=head.layer, head=head.head)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         explain_sink,
         path_patch,
         path_patch_map,
+        strongest_senders,
     )
     from headlab.models.loading import LoadedModel, load_model
     from headlab.profiles.compare import compare_profiles
@@ -62,7 +63,7 @@ _HOMES = {
     "headlab.mechanisms": (
         *("AttentionExplanation", "Circuit", "Composition", "Faithfulness", "PathPatching"),
         *("Sink", "composition", "explain_attention", "explain_sink"),
-        *("path_patch", "path_patch_map"),
+        *("path_patch", "path_patch_map", "strongest_senders"),
     ),
     "headlab.models.loading": ("LoadedModel", "load_model"),
     "headlab.profiles.compare": ("compare_profiles",),
@@ -116,6 +117,7 @@ __all__ = [
     "run_sweep",
     "score_patterns",
     "show",
+    "strongest_senders",
     "why_word",
 ]
 

@@ -31,7 +31,7 @@ with start_page("Circuit", "layer", "head") as selection:
     head = Head(selection.layer, selection.head or 0)
     page_header(selection, f"What {head} is told", HOW)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        text_line(selection)
+        text_line(selection, lens=False)
         head_choice(selection, head)
     chosen = text_chosen(selection)
     if chosen is not None:

@@ -9,7 +9,7 @@ from headlab.heads import Head
 from headlab.mechanisms.paths import Edge
 
 COLOURS = {"query": "#5a8fc8", "key": "#cf7a3e"}
-WIDEST = 9.0  # pixels of the line of a change of 100 percentage points
+WIDEST = 9.0  # pixels
 
 
 def circuit_figure(
@@ -17,12 +17,13 @@ def circuit_figure(
 ) -> go.Figure:
     """Senders left, the head in the middle, right the heads that are wired to listen to it.
 
-    A line from a sender is as wide as what it changes; blue through the queries, orange and dashed
-    through the keys. Lines to listeners are dotted: they come from the weights.
+    A line from a sender is the wider the more it changes; blue through the queries, orange and
+    dashed through the keys. Lines to listeners are dotted: they come from the weights.
     """
     figure = go.Figure()
     senders = sorted({edge.sender for edge in edges})
     places = {head: (0.0, at) for head, at in zip(senders, _spread(len(senders)), strict=True)}
+    most = max((abs(edge.change) for edge in edges), default=1.0)
     for edge in edges:
         x, y = places[edge.sender]
         shift = 0.015 if edge.into == "key" else -0.015  # both inputs of one sender stay visible
@@ -32,7 +33,7 @@ def circuit_figure(
             mode="lines",
             line={
                 "color": COLOURS[edge.into],
-                "width": 1.5 + WIDEST * abs(edge.change),
+                "width": max(1.5, WIDEST * abs(edge.change) / most),
                 "dash": "dash" if edge.into == "key" else "solid",
             },
             hoverinfo="skip",
@@ -50,9 +51,9 @@ def circuit_figure(
     _heads(figure, 0.0, senders, "middle left")
     _heads(figure, 2.0, listeners, "middle right")
     _heads(figure, 1.0, [focus], "top center", FRAME)
-    figure.update_xaxes(visible=False, range=[-0.45, 2.45])
+    figure.update_xaxes(visible=False, range=[-0.35, 2.35 if listeners else 1.35])
     figure.update_yaxes(visible=False, range=[-0.1, 1.1])
-    return laid_out(figure, f"Who tells {focus} where to look", policy, height=360)
+    return laid_out(figure, f"Who tells {focus} where to look", policy, height=300)
 
 
 def _heads(

@@ -21,6 +21,7 @@ PAGES = {
     "rankings": "/Rankings",
     "cause": "/Cause?removed=L3.H1-L0.H0",
     "patching": "/Cause?patching=on",
+    "circuit": "/Circuit?text=cat-on-the-mat&layer=3&head=7",
     "compare": "/Compare?with=uploaded",
     "training": "/Compare?training=on",
     "sheets": "/Predict",

@@ -421,9 +421,9 @@ def get_faithfulness(
     query: int,
     key: int,
 ) -> tuple[Faithfulness, ...]:
-    """What some heads carry alone, all others replaced by their mean, and by the other text's."""
+    """What some heads carry alone, all others replaced by the other text's, and by their mean."""
     model, start = get_model(selection.model), policy(selection.start_token)
-    ways: dict[Mode, str | Reference] = {"mean": _reference(selection), "text": other}
+    ways: dict[Mode, str | Reference] = {"text": other, "mean": _reference(selection)}
     return long_work(
         ("faithfulness", other, heads, end, query, key, *_text_key(selection, chosen)),
         lambda job: tuple(

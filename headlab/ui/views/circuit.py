@@ -50,13 +50,11 @@ class MyCircuit:
     heads: frozenset[Head]
 
 
-@st.fragment
 def who_tells(
     selection: Selection, chosen: ChosenText, reading: Reading, head: Head, pattern: np.ndarray
 ) -> None:
     """One cell of the head's picture, one word changed, and the heads through which it arrives."""
-    asked, _ = state.current()
-    query, key = cell(replace(selection, token=asked.token), reading, head, pattern)
+    query, key = cell(selection, reading, head, pattern)
     names = position_names(reading.token_texts)
     other = other_text(selection, chosen, reading, query, key)
     if other is None:
@@ -73,12 +71,15 @@ def who_tells(
     if not guessed(reading, head, told, (query, key, other)):
         return
     st.markdown(
-        f"{head} puts **{pattern[query, key]:.0%}** of its attention {looks}. With one path into "
-        "it patched:"
+        f"{head} puts **{pattern[query, key]:.0%}** of its attention {looks}. What that becomes "
+        "with one path into it patched, and by how much the **score**, query times key, changes:"
     )
-    graph(selection, reading, head, told)
-    for edge in told:
-        line(edge, float(pattern[query, key]), query, key)
+    drawn, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
+    with drawn:
+        graph(selection, reading, head, told)
+    with words:
+        for edge in told:
+            line(edge, float(pattern[query, key]), query, key)
     mine = MyCircuit(
         replace(selection, layer=head.layer, head=head.head),
         chosen,
@@ -170,7 +171,7 @@ def guessed(reading: Reading, head: Head, told: list[Edge], about: tuple[object,
         ):
             if st.button(label, type=kind, disabled=kind == "primary" and answer is None):
                 guesses[case] = value
-                st.rerun(scope="fragment")
+                st.rerun()
     return False
 
 
@@ -207,7 +208,6 @@ def graph(selection: Selection, reading: Reading, head: Head, told: list[Edge]) 
 def line(edge: Edge, looks: float, query: int, key: int) -> None:
     """What one sender does, beside its control; its name goes on to who tells that head."""
     where = query if edge.into == "query" else key
-    drawn = looks + edge.controls
     with st.container(horizontal=True, vertical_alignment="center"):
         page_link(
             "Circuit",
@@ -217,8 +217,9 @@ def line(edge: Edge, looks: float, query: int, key: int) -> None:
             token=where,
         )
         st.markdown(
-            f"{THROUGH[edge.into]}: **{looks:.0%} → {looks + edge.change:.0%}** "
-            f"(random messages: {drawn.min():.0%} to {drawn.max():.0%})"
+            f"{THROUGH[edge.into]}: **{looks:.0%} → {edge.attention:.0%}**, score "
+            f"{edge.change:+.1f} (random messages: {edge.controls.min():+.1f} to "
+            f"{edge.controls.max():+.1f})"
         )
 
 
@@ -257,8 +258,8 @@ def collected(selection: Selection) -> None:
     )
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     said = left.pills(
-        f"**Predict first.** With only these {len(chosen)} heads at work, all others replaced, how "
-        f"much of it is left?",
+        f"**Predict first.** Only these {len(chosen)} heads are at work, all others write what "
+        "they would on the changed text. How much of it is left?",
         list(LEFT),
         key="circuit left",
     )
@@ -283,8 +284,8 @@ def what_is_left(found: tuple[Faithfulness, ...], said: str) -> None:
     outcome = next(name for name, most in LEFT.items() if score < most)
     say = st.success if outcome == said else st.warning
     say(
-        f"You said: {said}. These heads alone keep **{score:.0%}** of it (**faithfulness**: 0 % "
-        "with no head at work, 100 % with all)."
+        f"You said: {said}. These heads alone keep **{_percent(score)}** of it (**faithfulness**: "
+        "0 % with no head at work, 100 % with all)."
     )
     rows = []
     for each in found:
@@ -292,21 +293,17 @@ def what_is_left(found: tuple[Faithfulness, ...], said: str) -> None:
         rows.append(
             {
                 "others replaced by": each.replaced_by,
-                "these heads alone": each.score,
+                "these heads alone": _percent(each.score),
                 "random heads alone": (
-                    f"{drawn.min():.0%} to {drawn.max():.0%}" if len(drawn) else each.no_random
+                    f"{_percent(drawn.min())} to {_percent(drawn.max())}"
+                    if len(drawn)
+                    else each.no_random
                 ),
-                "all but these heads": each.left,
+                "all but these heads": _percent(each.left),
             }
         )
     table = pd.DataFrame(rows)
-    percent = st.column_config.NumberColumn(format="percent")
-    st.dataframe(
-        table,
-        hide_index=True,
-        alt="How much is left",
-        column_config={"these heads alone": percent, "all but these heads": percent},
-    )
+    st.dataframe(table, hide_index=True, alt="How much is left")
     st.caption(
         "**All but these heads**: what the rest of the model does by itself; near 0 % nothing else "
         "does the job too. The two ways of replacing can disagree: more than 100 % or less than "
@@ -317,3 +314,8 @@ def what_is_left(found: tuple[Faithfulness, ...], said: str) -> None:
         ignore_index=True,
     )
     st.download_button("Download as CSV", to_csv(whole), "circuit.csv", "text/csv", help=CSV_NOTE)
+
+
+def _percent(share: float) -> str:
+    """A share in words, never "-0%"."""
+    return f"{round(share, 2) + 0.0:.0%}"

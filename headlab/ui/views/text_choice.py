@@ -56,10 +56,11 @@ def choose_text(
     return own_text(selection)
 
 
-def text_line(selection: Selection, opens: bool = False) -> None:
+def text_line(selection: Selection, opens: bool = False, lens: bool = True) -> None:
     """Which text, its words in a popover, start token and sink lens, in one line of the page.
 
-    ``opens``: another text is a new beginning, and no layer or head is chosen in it.
+    ``opens``: another text is a new beginning, and no layer or head is chosen in it; ``lens``:
+    whether the page has a use for the lens.
     """
     texts = guided_texts()
     anew = {"layer": ANY_LAYER, "head": None} if opens else {}
@@ -85,6 +86,8 @@ def text_line(selection: Selection, opens: bool = False) -> None:
         help="A token put before every text. Many heads rest on it, so pictures differ without it.",
         **state.bound("start_token", selection.start_token),
     )
+    if not lens:
+        return
     st.toggle(
         "Sink lens",
         help="Leaves out the attention on the first token, where many heads rest, and shows how "

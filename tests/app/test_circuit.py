@@ -1,0 +1,107 @@
+"""The Circuit page: predicted first, the engine's numbers, and a circuit that is collected."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from headlab import Circuit, load_model
+from headlab.exercises.guided import guided_texts
+from headlab.interventions import with_word
+from headlab.mechanisms import strongest_senders
+from tests.app.test_head_page import said
+from tests.app.test_pages import opened, sentences
+
+TEXT = guided_texts()["cat-on-the-mat"].text
+
+
+@pytest.fixture(scope="module")
+def edges():
+    model = load_model("mini")
+    other = with_word(model, TEXT, 5, "dog")
+    return other, strongest_senders(model, TEXT, other, "L3.H7", query=12, key=6)
+
+
+def page(**query: str) -> AppTest:
+    test = opened("pages/Circuit.py", text="cat-on-the-mat", **{"layer": "3", "head": "7", **query})
+    assert not test.exception and not test.error
+    return test
+
+
+def guess(test: AppTest, name: str | None) -> AppTest:
+    if name is None:
+        button = "Show it without a prediction"
+    else:
+        test.button_group(key="circuit guess").set_value(name).run()
+        button = "Lock my prediction"
+    return next(each for each in test.button if each.label == button).click().run()
+
+
+def test_who_tells_it_is_predicted_before_it_is_shown(edges):
+    _, found = edges
+    test = page()
+    assert "Predict first" in said(test) and not test.get("plotly_chart")
+    offered = test.button_group(key="circuit guess").options
+    assert "L0.H0" in offered and len(offered) == 4
+    test = guess(test, next(name for name in offered if name != "L0.H0"))
+    assert "begins at L0.H0" in test.warning[0].value
+    best = found[0]
+    assert (
+        f"through its keys: **38% → {best.attention:.0%}**, score {best.change:+.1f} (random "
+        f"messages: {best.controls.min():+.1f} to {best.controls.max():+.1f})" in said(test)
+    )
+    weak = [edge for edge in found if not edge.counts]
+    assert weak and f"score {weak[0].change:+.1f} " not in said(test)
+    assert len(test.get("plotly_chart")) == 1
+
+
+def test_a_right_prediction_is_said_to_be_right():
+    test = guess(page(), "L0.H0")
+    assert "You said L0.H0" in test.success[0].value
+
+
+def test_collected_heads_are_kept_alone_and_the_figures_are_the_engine_s(edges):
+    other, _ = edges
+    test = guess(page(), None)
+    next(b for b in test.button if b.label.startswith("Collect")).click().run()
+    assert [each.value for each in test.subheader] == ["My circuit"]
+    test.button_group(key="circuit left").set_value("nearly all of it").run()
+    model = load_model("mini")
+    alone = Circuit(["L0.H0", "L3.H7"]).faithfulness(
+        model, TEXT, head="L3.H7", query=12, key=6, mode="text", reference=other
+    )
+    assert f"keep **{alone.score:.0%}**" in test.success[0].value
+    table = test.dataframe[0].value
+    assert table["these heads alone"][0] == f"{alone.score:.0%}" and len(table) == 2
+    assert not test.error
+
+
+def test_another_head_adds_to_the_circuit_and_the_last_head_stays_its_end():
+    test = guess(page(), None)
+    next(b for b in test.button if b.label.startswith("Collect")).click().run()
+    test.query_params["layer"], test.query_params["head"] = "2", "2"
+    test.run()
+    assert test.button_group(key="circuit heads 2").value == ["L0.H0", "L3.H7"]
+    assert "L3.H7 looks from" in said(test)
+
+
+def test_the_first_layer_is_told_by_nobody():
+    test = page(layer="0", head="0")
+    assert "nothing but the tokens themselves" in test.info[0].value
+
+
+def test_words_that_cannot_stand_there_get_a_sentence():
+    test = page()
+    test.text_input(key="changed to").set_value("antidisestablishmentarianism").run()
+    assert "is not one token" in sentences(test)
+    test.text_input(key="changed to").set_value("the").run()
+    assert "word that stands there" in test.info[0].value
+
+
+def test_a_head_that_rests_says_why_the_first_token():
+    test = opened("pages/Head.py", text="cat-on-the-mat", layer="4", head="0")
+    test.session_state["head tab"] = "Why the first"
+    test.run()
+    assert "bias of the query" in said(test) and not test.error
+    test.button_group(key="sink answer").set_value("rests there less").run()
+    next(b for b in test.button if b.label == "Read it without").click().run()
+    shown = [block.value for block in (*test.success, *test.warning)]
+    assert any("Without the query bias the share" in words for words in shown)

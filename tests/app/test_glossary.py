@@ -15,7 +15,8 @@ TERMS = """
     Behaviour, Probe text, Score, Chance, Excess, Threshold, Redraw, Interval,
     Role, Role confidence, Label, Tag, Stability, Holds in, Margin,
     Writing, Eigenvalue copying, Evidence ladder,
-    Removal, Mean ablation, Control, Patching, Direct logit attribution, Self-repair, Path patching, Circuit, Faithfulness,
+    Removal, Mean ablation, Control, Patching, Direct logit attribution, Self-repair,
+    Path patching, Circuit, Faithfulness,
     Active, Quiet, Too little to tell, Cannot be triggered by this text, Shape hint,
     Entity and attribute, Sureness
 """

@@ -8,6 +8,7 @@ from headlab.exercises.format import Text
 from headlab.heads import Head
 from headlab.interventions import Intervention, ablate, mean_reference
 from headlab.measuring.reading import Reading, read_text
+from headlab.mechanisms import Edge, strongest_senders
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, find_in_text, resolve_start_token, token_text
 from headlab.profiles.profile import Profile
@@ -26,8 +27,8 @@ class CannotPose(HeadlabError):
 class MeasurementContext:
     """A model under one start-token policy; what was measured once is kept.
 
-    Who has caches of their own overrides ``reading``, ``profile`` and ``removal``. ``second`` is
-    the profile of a second model, if there is one to compare with.
+    Who has caches of their own overrides ``reading``, ``profile``, ``removal`` and ``senders``.
+    ``second`` is the profile of a second model, if there is one to compare with.
     """
 
     model: LoadedModel
@@ -104,6 +105,22 @@ class MeasurementContext:
                 start_token=self.start_token,
             )
         kept: Intervention = self._kept[key]
+        return kept
+
+    def senders(self, text: Text, other: str, head: Head, query: int, key: int) -> tuple[Edge, ...]:
+        """Which earlier heads tell a head where to look, told apart by another text."""
+        asked = (text, other, head, query, key)
+        if asked not in self._kept:
+            self._kept[asked] = strongest_senders(
+                self.model,
+                text.words,
+                other,
+                head,
+                query=query,
+                key=key,
+                start_token=self.start_token,
+            )
+        kept: tuple[Edge, ...] = self._kept[asked]
         return kept
 
     def beside(self, second: Profile) -> Self:

@@ -21,6 +21,10 @@ SHAPES_COUNT = "shapes"  # how many different shapes the pictures of a layer hav
 LOST = "lost"  # a behaviour's score in the profile, less that of the same head in a second model
 GAINED = "gained"  # the other way round
 PROBABILITY = "probability"  # of a token that comes next after the text
+BUDGET = "budget"  # the share of a head's attention that goes to a place, in the profile
+EXPLAINED = "explained"  # the share of it that the head's roles explain, in the profile
+REACH = "reach"  # how many tokens back a head looks, in the profile
+TOLD = "told"  # how far an earlier head moves a head's score of one token from another
 
 SHAPE_NAMES = (*SHAPES, "diffuse")
 
@@ -45,7 +49,9 @@ class Question:
     ``from_word`` and ``to_word`` are the keys ``from`` and ``to`` of the file. ``layer`` is a
     number, "first", "middle", "last", "every" (claims), or None for the whole model. A head is
     "L5.H1" or a role: "top:induction" (best in the profile) or "here:induction" (on the text).
-    ``remove`` are heads taken away, ``watch`` the next token followed (None: that expected most).
+    ``share`` is a place that attention goes to, of ``measuring.budget.SHARES``; ``change`` a word
+    of the text, the last before ``to_word``, that ``becomes`` another. ``remove`` are heads taken
+    away, ``watch`` the next token followed (None: that expected most).
     ``generic`` is asked instead of a question that names a head or layer which the model lacks.
     """
 
@@ -69,6 +75,9 @@ class Question:
     without_first: bool = False
     remove: tuple[str, ...] = ()
     watch: str | None = None
+    share: str | None = None
+    change: str | None = None
+    becomes: str | None = None
     generic: "Question | None" = None
 
     @property

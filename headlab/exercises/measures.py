@@ -12,13 +12,17 @@ from headlab.exercises.context import CannotPose, CannotTell, MeasurementContext
 from headlab.exercises.finding import key_positions, query_position, title
 from headlab.exercises.format import (
     ATTENTION,
+    BUDGET,
+    EXPLAINED,
     GAINED,
     LOST,
     PROBABILITY,
     PROFILE,
+    REACH,
     SCORE,
     SHAPE,
     SHAPES_COUNT,
+    TOLD,
     Question,
 )
 from headlab.heads import Head
@@ -31,6 +35,7 @@ from headlab.profiles.profile import Profile
 # in the pictures, and a changed word or number format can exchange them.
 MIN_MARGIN = 0.05
 HALF = MIN_MARGIN / 2
+NEARBY = 4.0  # tokens back: the farthest that counts as local
 
 TOO_SHORT = "The text is too short for its pictures to have shapes."
 
@@ -49,7 +54,7 @@ class Ranges(NamedTuple):
 class Values:
     """Every head's value, with its bounds and the value from which it counts.
 
-    Values lie between 0 and 1, changes between -1 and 1.
+    Values lie between 0 and 1, changes between -1 and 1; a reach is in tokens.
 
     All [layer, head]; NaN for heads that are not asked about or cannot be measured.
     """
@@ -159,6 +164,21 @@ def _change(question: Question, lab: MeasurementContext) -> Values:
     return Values(change.change, change.low, change.high, at)
 
 
+def _looks(question: Question, lab: MeasurementContext) -> Values:
+    """Where a head looks on ordinary sentences, and how much of that its roles explain."""
+    profile = lab.profile()
+    if profile.looks is None:
+        raise CannotTell(
+            f"Where the heads of {lab.model_name} look is not in its profile: measure it again."
+        )
+    figure = question.measure if question.measure != BUDGET else str(question.share)
+    value = profile.looks.value[figure]
+    if np.isnan(value).all():
+        raise CannotTell(f"No head of {lab.model_name} could be measured on this.")
+    at = np.full_like(value, NEARBY if figure == REACH else DOMINANT)
+    return Values(value, profile.looks.low[figure], profile.looks.high[figure], at)
+
+
 def _attention(question: Question, lab: MeasurementContext) -> Values:
     reading = lab.reading(question.text)
     query = query_position(question, lab)
@@ -237,15 +257,20 @@ class Measure(NamedTuple):
     needs: frozenset[str]
     values: Callable[[Question, MeasurementContext], Values] | None
     compares: bool = False  # the open model with a second one
+    sampled: bool = False  # over many texts, so that its bounds are intervals
 
 
 MEASURES: dict[str, Measure] = {
     SCORE: Measure(frozenset({"behaviour"}), _score),
-    PROFILE: Measure(frozenset({"behaviour"}), _profile),
+    PROFILE: Measure(frozenset({"behaviour"}), _profile, sampled=True),
     ATTENTION: Measure(frozenset({"from", "to"}), _attention),
     SHAPE: Measure(frozenset({"shape"}), _shape),
-    LOST: Measure(frozenset({"behaviour"}), _change, compares=True),
-    GAINED: Measure(frozenset({"behaviour"}), _change, compares=True),
+    LOST: Measure(frozenset({"behaviour"}), _change, compares=True, sampled=True),
+    GAINED: Measure(frozenset({"behaviour"}), _change, compares=True, sampled=True),
+    BUDGET: Measure(frozenset({"share"}), _looks, sampled=True),
+    EXPLAINED: Measure(frozenset(), _looks, sampled=True),
+    REACH: Measure(frozenset(), _looks, sampled=True),
     SHAPES_COUNT: Measure(frozenset({"layer"}), None),
     PROBABILITY: Measure(frozenset(), None),
+    TOLD: Measure(frozenset({"head", "from", "to", "change", "becomes"}), None),
 }

@@ -15,6 +15,7 @@ from headlab.exercises.format import LEVELS, SHAPE_NAMES
 from headlab.exercises.kinds import kinds
 from headlab.exercises.mistakes import Schema, Words, one_line, short
 from headlab.heads import Head
+from headlab.measuring.budget import SHARES
 
 MAX_STEPS = 12
 MAX_HINTS = 6
@@ -118,6 +119,9 @@ class QuestionFile(Schema):
     without_first: Flag = False
     remove: Annotated[list[str], BeforeValidator(_removed)] = Field(default=[])
     watch: Words | None = Field(default=None, description="a text in quotes: one word")
+    share: Annotated[str, _one_of("share", lambda: tuple(SHARES))] | None = None
+    change: Words | None = Field(default=None, description="a word of the text")
+    becomes: Words | None = Field(default=None, description="a text in quotes: one word")
     generic: Any = None
 
 

@@ -25,6 +25,7 @@ from headlab.exercises.record import Setting
 from headlab.heads import Head
 from headlab.measuring.probes import sentences
 from headlab.measuring.reading import SHAPES, Reading
+from headlab.mechanisms import strongest_senders
 from tests.models import configurations, tiny_model
 from tests.profiles import weakened
 
@@ -533,7 +534,7 @@ def test_every_kind_of_question_is_used_by_a_shipped_sheet():
     kinds = {q.kind for s, i in STEPS for q in (s.steps[i].question, s.steps[i].transfer)}
     assert kinds == {
         *("which head", "which layer", "how many heads", "which of two heads", "which shape"),
-        *("which token", "claim", "which model", "what if removed"),
+        *("which token", "claim", "which model", "what if removed", "which sender"),
     }
 
 
@@ -611,3 +612,52 @@ def test_a_record_tells_pairs_of_models_apart():
     one, two = Setting.of(lab()), Setting.of(two_models())
     assert one.content_hash == two.content_hash == mini().content_hash and one.second_hash is None
     assert two.second_hash == two_models().second.content_hash and two.second_start == 0
+
+
+# -- where attention goes, and who tells a head where to look
+
+
+def test_budget_explained_and_reach_are_those_of_the_profile():
+    looks = profile_model(mini()).looks
+    for measure, figure, more in (
+        ("budget", "first", {"share": "first"}),
+        ("explained", "explained", {}),
+        ("reach", "reach", {}),
+    ):
+        key = key_of("which layer", measure, **more)
+        strongest = np.nanmax(looks.value[figure], axis=1)
+        assert key.accepted[0] == str(np.nanargmax(strongest))
+        assert key.score == pytest.approx(strongest.max())
+    claim = key_of(CLAIM, "reach", head="top:previous_token", at_most=2)
+    assert claim.accepted == (SUPPORTED,)
+    far = key_of("how many heads", "reach", layer=0)
+    assert far.accepted[0] == str((looks.value["reach"][0] >= 4).sum())
+
+
+def test_a_profile_without_looks_cannot_tell():
+    profile = replace(profile_model(mini()), looks=None)
+    bare = MeasurementContext.of(mini())
+    bare._kept["profile"] = profile
+    found = prepare(Question("?", "which layer", TROPHY, "reach"), bare)
+    assert not found.posable and "measure it again" in found.why
+
+
+def test_which_sender_is_the_strongest_path():
+    asked = {"head": "L3.H7", "from_word": "the", "to_word": "mat", "change": "the"}
+    found = prepare(Question("?", "which sender", CAT, "told", becomes="dog", **asked), lab())
+    edges = strongest_senders(
+        mini(), CAT.words, "The cat sat on dog mat. The cat sat on the", "L3.H7", query=12, key=6
+    )
+    assert found.key.accepted == ("L0.H0",) and found.key.graded
+    assert found.key.score == pytest.approx(abs(edges[0].change))
+    assert 3 <= len(found.options) <= 6 and "previous token" in found.option("L0.H0").text
+    first = prepare(
+        Question("?", "which sender", CAT, "told", becomes="dog", **{**asked, "head": "L0.H1"}),
+        lab(),
+    )
+    assert not first.posable and "first layer" in first.why
+    same = prepare(
+        Question("?", "which sender", CAT, "told", becomes="his", **{**asked, "head": "L3.H5"}),
+        lab(),
+    )
+    assert not same.posable and "random messages" in same.why

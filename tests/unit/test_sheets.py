@@ -39,7 +39,7 @@ def test_the_template_is_a_sheet():
 
 
 def test_the_example_of_the_guide_is_a_sheet():
-    example, _ = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+    example, *_ = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
     sheet = read_sheet(example, "example")
     assert [step.question.kind for step in sheet.steps] == ["which layer", "which shape"]
     assert sheet.steps[1].question.generic.head == "top:previous_token"
@@ -99,16 +99,36 @@ def test_the_line_is_the_line():
     assert f"line {line}: step 1, transfer:" in refusal(source)
 
 
-REMOVED = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)[1]
+_, REMOVED, TOLD, *_ = re.findall(r"^```toml\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+
+
+def with_question(asked, old, new):
+    """The template with a question of the guide's, one piece of it exchanged."""
+    begin, end = GOOD.index("[steps.question]"), GOOD.index("[steps.transfer]")
+    source = GOOD[:begin] + asked + GOOD[end:]
+    if asked is REMOVED:
+        source = source.replace("Second comes {second} with {second_score}", "{before}, {after}")
+    assert old in source
+    return source.replace(old, new, 1)
 
 
 def about_removal(old="", new=""):
-    """The template with the guide's question about a removed head, one piece of it exchanged."""
-    begin, end = GOOD.index("[steps.question]"), GOOD.index("[steps.transfer]")
-    source = GOOD[:begin] + REMOVED + GOOD[end:]
-    source = source.replace("Second comes {second} with {second_score}", "{before}, {after}")
-    assert old in source
-    return source.replace(old, new, 1)
+    return with_question(REMOVED, old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('change = "the"\n', "", r"by told needs 'change'"),
+        ('change = "the"', 'change = "dog"', r"'dog' does not stand in the text"),
+        ('change = "the"', 'change = "mat"', r"'mat' does not stand before 'mat'"),
+        ('becomes = "dog"', 'becomes = "the"', r"it is the same word"),
+        ('head = "top:induction"', 'head = "top:induction"\nshare = "first"', r"'share' means not"),
+    ],
+)
+def test_a_mistake_about_a_sender_is_named_with_its_line_and_remedy(old, new, words):
+    message = refusal(with_question(TOLD, old, new))
+    assert re.search(words, message) and re.match(r"mine\.toml, line \d+: step 1, ", message)
 
 
 def test_a_question_about_removal_is_read():

@@ -5,12 +5,23 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from headlab.exercises.context import MeasurementContext
-from headlab.exercises.format import ATTENTION, GAINED, LOST, PROFILE, SCORE, SHAPE, Question
+from headlab.exercises.format import (
+    ATTENTION,
+    BUDGET,
+    EXPLAINED,
+    GAINED,
+    LOST,
+    PROFILE,
+    REACH,
+    SCORE,
+    SHAPE,
+    Question,
+)
 from headlab.exercises.measures import MEASURES
 from headlab.exercises.prepared import PreparedQuestion
 
 # What every head has a value of.
-OF_HEADS = (SCORE, PROFILE, ATTENTION, SHAPE, LOST, GAINED)
+OF_HEADS = (SCORE, PROFILE, ATTENTION, SHAPE, LOST, GAINED, BUDGET, EXPLAINED, REACH)
 
 
 class Keys(NamedTuple):

@@ -20,9 +20,16 @@ from headlab.exercises import (
 from headlab.heads import Head
 from headlab.interventions import Intervention
 from headlab.measuring.reading import Reading
+from headlab.mechanisms import Edge
 from headlab.models.tokens import resolve_start_token
 from headlab.profiles.profile import Profile
-from headlab.ui.services.results import ChosenText, get_profile, get_removal, get_whole_reading
+from headlab.ui.services.results import (
+    ChosenText,
+    get_profile,
+    get_removal,
+    get_senders,
+    get_whole_reading,
+)
 from headlab.ui.services.second import has_second, second_profile
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
@@ -73,6 +80,9 @@ class SharedContext(MeasurementContext):
     def removal(self, text: Text, heads: tuple[Head, ...], token: str | None) -> Intervention:
         asked = replace(self.selection, removed=heads)
         return get_removal(asked, ChosenText(text.words), "mean", token)
+
+    def senders(self, text: Text, other: str, head: Head, query: int, key: int) -> tuple[Edge, ...]:
+        return get_senders(self.selection, ChosenText(text.words), other, head, query, key)
 
 
 def get_lab(selection: Selection, sheet: Sheet | None = None) -> MeasurementContext:

@@ -408,7 +408,7 @@ def get_senders(
             start_token=start,
             progress=job.progress,
         ),
-        "Patching one path at a time",
+        f"Patching the paths into {head} for token {query}",
     )
 
 

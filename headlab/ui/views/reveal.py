@@ -12,8 +12,9 @@ from headlab.exercises import (
     grade,
 )
 from headlab.exercises.effects import SIZES
-from headlab.exercises.format import GAINED, LOST, PROBABILITY, PROFILE
+from headlab.exercises.format import PROBABILITY, TOLD
 from headlab.exercises.kinds import get_kind
+from headlab.exercises.measures import MEASURES
 from headlab.exercises.prepared import RIGHT, WRONG
 from headlab.figures import (
     NO_TOOLBAR,
@@ -130,7 +131,7 @@ def measured_figures(
     middle, low, high = np.array([prepared.measured[name] for name in shown]).T
     texts = [names.get(name, name) + " ✓" * (name in prepared.key.accepted) for name in shown]
     predicted = next((text for text, name in zip(texts, shown, strict=True) if name == value), None)
-    is_sampled = prepared.question.measure in (PROFILE, LOST, GAINED)
+    is_sampled = MEASURES[prepared.question.measure].sampled
     figure = prediction_figure(
         texts,
         middle,
@@ -142,12 +143,16 @@ def measured_figures(
     st.plotly_chart(
         figure, config=NO_TOOLBAR, key=f"measured {key}", alt="Measured value of each answer"
     )
-    st.caption(
-        "✓ counts as right. The thin lines are 95 % intervals over the probe texts."
-        if is_sampled
-        else "✓ counts as right. On one text these figures are exact; answers less than five "
-        "points of a hundred apart count as tied."
-    )
+    if is_sampled:
+        how = "The thin lines are 95 % intervals over the probe texts."
+    elif prepared.question.measure == TOLD:
+        how = "How far each message moves the score, query times key; near values count as tied."
+    else:
+        how = (
+            "On one text these figures are exact; answers less than five points of a hundred "
+            "apart count as tied."
+        )
+    st.caption(f"✓ counts as right. {how}")
 
 
 @st.fragment

@@ -29,6 +29,7 @@ from headlab.ui.services.results import (
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, name_model, start_page
 from headlab.ui.services.state import ANY_LAYER, OWN, OWN_TEXT, Selection
+from headlab.ui.views.going_on import n_written
 from headlab.ui.views.passport import passport
 from headlab.ui.views.text_choice import text_chosen, text_line
 
@@ -199,6 +200,7 @@ def grid_and_passport(selection: Selection, chosen: ChosenText, marked: list[Hea
             marked,
             selection.overview,
             pair=pair,
+            written=n_written(chosen.text),
             hear={
                 "pair": lambda pressed: ask_about(reading, pressed),
                 "edit": lambda edit: change_word(model, reading, **edit),

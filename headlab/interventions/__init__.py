@@ -12,7 +12,7 @@ from headlab.interventions.next_word import WhyWord, why_word
 from headlab.interventions.patching import DIRECTIONS, METRICS, WHATS, Patching, patch
 from headlab.interventions.removing import ablate
 from headlab.interventions.replacing import MODES, Reference, mean_reference
-from headlab.interventions.rewording import Rewording, replace_word, with_word
+from headlab.interventions.rewording import Rewording, next_tokens, replace_word, with_word
 from headlab.interventions.sweeping import ablation_sweep
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "ablation_sweep",
     "attribute",
     "mean_reference",
+    "next_tokens",
     "patch",
     "replace_word",
     "why_word",

@@ -10,6 +10,7 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.interventions.base import OnText, Progress, checked_position, facts, read
 from headlab.models.attention import Tap, run
+from headlab.models.continuing import next_log_probabilities
 from headlab.models.loading import LoadedModel
 from headlab.models.tokens import StartToken, characters_of, token_text, tokenise
 
@@ -113,6 +114,21 @@ def replace_word(
         moved=found[0],
         random=found[1:],
     )
+
+
+def next_tokens(
+    model: LoadedModel, found: Rewording, start_token: StartToken = "model"
+) -> tuple[str, str]:
+    """What the change makes less and what it makes more likely next, the most of each.
+
+    By how much of the probability they lose and gain: ``answer`` and ``wrong`` for ``patch``.
+    """
+    chances = []
+    for text in (found.text, found.new_text):
+        on = read(model, text, start_token)
+        chances.append(next_log_probabilities(model.network, model.as_batch([on.tokens])).exp())
+    change = (chances[1] - chances[0]).numpy()
+    return token_text(model, int(change.argmin())), token_text(model, int(change.argmax()))
 
 
 def with_word(

@@ -208,3 +208,15 @@ def test_a_word_is_asked_about_and_another_tried():
     assert sum("random words" in c.value and "moved" in c.value for c in test.caption) == 5
     test.text_input(key="word to try").set_value("Bartholomew the Third").run()
     assert "not one token" in test.error[0].value
+
+
+def test_a_text_and_what_another_word_makes_of_it_go_to_patch_as_a_pair():
+    test = page(text="mary-and-john")
+    test.selectbox(key="token asked about").set_value(1).run()
+    test.text_input(key="word to try").set_value("Alice").run()
+    send = next(each for each in test.button if each.label == "Patch between the two texts")
+    send.click().run()
+    assert test.title[0].value == "Cause and effect" and not test.error and not test.exception
+    clean, corrupt = (test.text_area(key=f"own pair {name}").value for name in ("clean", "corrupt"))
+    assert clean == guided_texts()["mary-and-john"].text and "Alice" in corrupt
+    assert len(test.get("plotly_chart")) == 1

@@ -152,6 +152,25 @@ def test_hovering_a_word_marks_its_row_and_column_in_every_picture(page, app, re
     assert captions(page, "hint") == [str(reading.hint(3, head)) for head in range(12)]
 
 
+def test_a_word_that_the_model_wrote_shows_the_row_it_was_written_from(page, app, reading):
+    open_layers(page, app, "&layer=3")
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("spinbutton", name="Tokens").fill("2")
+    page.keyboard.press("Tab")
+    settle(page)
+    page.get_by_role("button", name="Continue").click()
+    written = page.locator(".strip .chip.written")
+    expect(written).to_have_count(2)
+    settle(page)
+    page.keyboard.press("Escape")
+    written.first.hover()
+    n = len(reading.tokens) + 2
+    frame = page.locator(".heads .frame").first.bounding_box()
+    row = page.locator(".heads .row").first.bounding_box()
+    last = len(reading.tokens) - 1
+    assert row["y"] - frame["y"] == pytest.approx(last * frame["height"] / n, abs=1)
+
+
 def test_the_lens_shows_what_is_left_and_how_much(page, app, reading):
     open_layers(page, app, "&layer=3&lens=on")
     rest, left = without_first(reading.patterns[3])

@@ -3,14 +3,15 @@
 import streamlit as st
 
 from headlab.figures import position_names
-from headlab.interventions import Rewording, WhyWord, replace_word, why_word
+from headlab.interventions import Rewording, WhyWord, next_tokens, replace_word, why_word
 from headlab.measuring.continuing import MOST, Continuation, continue_text
 from headlab.measuring.reading import Reading
 from headlab.ui.services import state
-from headlab.ui.services.navigation import page_link
+from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ChosenText, policy
 from headlab.ui.services.sharing import get_model, long_work, shared
 from headlab.ui.services.state import OWN, OWN_TEXT, Selection
+from headlab.ui.views.patch import PAIR_BOXES, TOKEN_BOXES
 from headlab.ui.views.words import plain
 
 WRITTEN = "what the model wrote"  # of the session: the longer text, and how it came about
@@ -60,6 +61,12 @@ def written_here(text: str) -> Continuation | None:
     return made if made is not None and made.whole == text else None
 
 
+def n_written(text: str) -> int:
+    """How many of the last tokens of a text the model wrote in this session."""
+    made = written_here(text)
+    return 0 if made is None else made.n_written
+
+
 def say_what_is_written(text: str) -> None:
     """One line: which words are the model's, and how to see what it looked at."""
     made = written_here(text)
@@ -67,7 +74,7 @@ def say_what_is_written(text: str) -> None:
         st.caption(
             f"The model wrote the last {made.n_written} tokens itself ({made.stopped}): "
             f"“{plain(made.written.strip())}”. What its heads looked at when it wrote a word is "
-            "the row of the word before."
+            "the row of the word before: point at a written word on Layers."
         )
 
 
@@ -145,6 +152,12 @@ def show_other(selection: Selection, chosen: ChosenText, position: int) -> None:
         ),
         "Trying words",
     )
+    if st.button(
+        "Patch between the two texts",
+        icon=":material/healing:",
+        help="On Cause: which head carries what this word changes about the next one.",
+    ):
+        _patch(selection, found)
     st.caption(
         "How much of a row's attention goes elsewhere from this word on, and how much it does with "
         f"{len(found.random)} random words in its place."
@@ -156,6 +169,15 @@ def show_other(selection: Selection, chosen: ChosenText, position: int) -> None:
                 f"{row.moved:.0%} moved, random words {row.chance:.0%}; "
                 f"more than {row.beyond:.0%} of them"
             )
+
+
+def _patch(selection: Selection, found: Rewording) -> None:
+    """Take the two texts, and what is expected after each, to the page that patches them."""
+    model = get_model(selection.model)
+    answer, wrong = next_tokens(model, found, policy(selection.start_token))
+    st.session_state.update(zip(PAIR_BOXES.values(), (found.text, found.new_text), strict=True))
+    st.session_state.update(zip(TOKEN_BOXES.values(), (answer, wrong), strict=True))
+    open_page("Cause", patching=True, pair=OWN)
 
 
 def _take_tried() -> None:

@@ -53,11 +53,13 @@ def grid_data(
     overview: bool = False,
     hidden: Collection[Head] = (),
     pair: tuple[int, int] | None = None,
+    written: int = 0,
 ) -> dict[str, Any]:
     """What is sent to the browser; ``id`` names what the pictures are of.
 
     Of ``hidden`` heads nothing is sent that was measured on the text. ``pair``: the positions
-    (query, key) that heads are looked for to look from and to.
+    (query, key) that heads are looked for to look from and to. ``written``: how many of the last
+    tokens the model wrote itself.
     """
     layers, heads = range(reading.n_layers), range(reading.n_heads)
     if hidden:
@@ -82,6 +84,7 @@ def grid_data(
         "row_left": None if row_left is None else _base64(quantised(row_left[sent])),
         "tokens": reading.token_texts,
         "start": reading.start_token is not None,
+        "written": written,
         "n_layers": reading.n_layers,
         "n_heads": reading.n_heads,
         "hidden": [list(head) for head in hidden],
@@ -111,6 +114,7 @@ def head_grid(
     take: Callable[[GridView], None] | None = None,
     pair: tuple[int, int] | None = None,
     hear: Mapping[str, Callable[[Any], None]] | None = None,
+    written: int = 0,
 ) -> None:
     """Draw the grid with ``view`` in it; what the learner slides and locks goes to the address.
 
@@ -122,9 +126,10 @@ def head_grid(
 
     ``highlight`` marks heads across all layers; ``overview`` shows all layers as small pictures;
     the pictures of ``hidden`` heads stay on the server. Grids with the same ``link`` and the same
-    tokens show together what is hovered over in one of them.
+    tokens show together what is hovered over in one of them. Of the last ``written`` tokens, which
+    the model wrote, hovering shows the row they were written from.
     """
-    data = grid_data(reading, pictures, view, profile, highlight, overview, hidden, pair)
+    data = grid_data(reading, pictures, view, profile, highlight, overview, hidden, pair, written)
     fills = hear is not None
     _COMPONENT(
         key=key,

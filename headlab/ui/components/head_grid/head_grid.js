@@ -216,6 +216,12 @@ class HeadGrid {
       const chip = document.createElement("button")
       chip.type = "button"
       chip.className = index === 0 && this.data.start ? "chip start" : "chip"
+      const wrote = index >= this.data.tokens.length - this.data.written
+      if (wrote) {
+        chip.classList.add("written")
+        chip.title = "written by the model: hover shows where it looked when it wrote this"
+      }
+      const looked = wrote ? index - 1 : index // a word is written from the row of the one before
       chip.tabIndex = index === 0 ? 0 : -1
       chip.setAttribute("aria-pressed", "false")
       for (const character of token) {
@@ -225,7 +231,7 @@ class HeadGrid {
         piece.textContent = sign ?? character
         chip.append(piece)
       }
-      chip.onmouseenter = chip.onfocus = () => this.together(grid => grid.mark(index))
+      chip.onmouseenter = chip.onfocus = () => this.together(grid => grid.mark(looked))
       chip.onblur = () => this.together(grid => grid.mark(grid.pinned))
       chip.onclick = () => this.press(index)
       return chip

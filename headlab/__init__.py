@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         why_word,
     )
     from headlab.measuring.continuing import continue_text
-    from headlab.measuring.reading import Reading, read_text
+    from headlab.measuring.reading import Reading, read_text, read_texts
     from headlab.measuring.scoring import score_patterns
     from headlab.mechanisms import (
         AttentionExplanation,
@@ -58,7 +58,7 @@ _HOMES = {
         *("replace_word", "why_word"),
     ),
     "headlab.measuring.continuing": ("continue_text",),
-    "headlab.measuring.reading": ("Reading", "read_text"),
+    "headlab.measuring.reading": ("Reading", "read_text", "read_texts"),
     "headlab.measuring.scoring": ("score_patterns",),
     "headlab.mechanisms": (
         *("AttentionExplanation", "Circuit", "Composition", "Faithfulness", "PathPatching"),
@@ -113,6 +113,7 @@ __all__ = [
     "profile_model",
     "read_cells",
     "read_text",
+    "read_texts",
     "replace_word",
     "run_sweep",
     "score_patterns",

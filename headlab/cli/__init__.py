@@ -97,6 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.configure_command(options.log_level)
         if options.command != "doctor" and (problems := settings.problems()):
             raise HeadlabError(" ".join(problems))
+        if "prepare" in options:
+            options.prepare(options)
         return options.run(options)
     except SystemExit as stop:  # argparse has printed help or what it did not understand
         return int(stop.code or 0)

@@ -8,6 +8,7 @@ from headlab.cli.shared import (
     add_json,
     add_model,
     add_start_token,
+    add_text,
     facts_line,
     load,
     positive,
@@ -47,7 +48,7 @@ def add_ablate(parser: argparse.ArgumentParser) -> None:
         'The cat sat on the"'
     )
     add_model(parser)
-    parser.add_argument("--text", required=True, help="the text to run")
+    add_text(parser)
     add_start_token(parser)
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--head", nargs="+", action="extend", help="remove these, such as L5.H10")
@@ -117,7 +118,7 @@ def add_attribute(parser: argparse.ArgumentParser) -> None:
         '--answer " Mary" --wrong " John"'
     )
     add_model(parser)
-    parser.add_argument("--text", required=True, help="the text to run")
+    add_text(parser)
     parser.add_argument("--answer", required=True, metavar="TOKEN", help=_ONE_TOKEN)
     parser.add_argument("--wrong", required=True, metavar="TOKEN", help="one token")
     parser.add_argument(
@@ -139,7 +140,7 @@ def add_why(parser: argparse.ArgumentParser) -> None:
         'example: python -m headlab why --text "Mary met John and John said to Mary" --position -1'
     )
     add_model(parser)
-    parser.add_argument("--text", required=True, help="the text to read")
+    add_text(parser)
     _add_position(parser)
     add_start_token(parser)
     parser.add_argument("--top", type=positive, default=10, metavar="K", help="how many (10)")
@@ -158,7 +159,7 @@ def add_what_if(parser: argparse.ArgumentParser) -> None:
         "--position 1 --word Alice"
     )
     add_model(parser)
-    parser.add_argument("--text", required=True, help="the text to read")
+    add_text(parser)
     _add_position(parser)
     parser.add_argument("--word", required=True, help="one token, with its space if it has one")
     add_start_token(parser)

@@ -7,6 +7,7 @@ from headlab.cli.shared import (
     add_json,
     add_model,
     add_start_token,
+    add_text,
     load,
     positive,
     show,
@@ -36,7 +37,7 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
         "--key 3"
     )
     add_model(parser)
-    parser.add_argument("--text", required=True, help="the text to read")
+    add_text(parser)
     parser.add_argument("--head", required=True, help="such as L5.H1")
     for side, does in (("query", "looks"), ("key", "is looked at")):
         parser.add_argument(
@@ -185,7 +186,7 @@ def add_circuit(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     parser.add_argument("--heads", nargs="+", required=True, metavar="HEAD", help="the circuit")
-    parser.add_argument("--text", required=True, help="the text to read")
+    add_text(parser)
     parser.add_argument("--head", help="with --key: the behaviour is that this head looks there")
     parser.add_argument("--query", type=int, default=-1, metavar="N", help="it looks from (-1)")
     parser.add_argument("--key", type=int, metavar="N", help="it looks at")
@@ -227,7 +228,7 @@ def add_sink(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = 'example: python -m headlab sink --text "The cat sat on the mat." --head L5.H1'
     add_model(parser)
-    parser.add_argument("--text", required=True, help="the text to read")
+    add_text(parser)
     parser.add_argument("--head", required=True, help="such as L5.H1")
     add_start_token(parser)
     add_json(parser)

@@ -16,6 +16,7 @@ from headlab.cli.shared import (
     add_json,
     add_model,
     add_start_token,
+    add_text,
     check_ending,
     entities_named,
     facts_line,
@@ -46,7 +47,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
         'The cat sat on the" --behaviour induction'
     )
     add_model(parser)
-    parser.add_argument("--text", required=True, help="the text to read")
+    add_text(parser)
     add_continue(parser)
     add_start_token(parser)
     parser.add_argument(

@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from headlab.errors import HeadlabError
-from headlab.files import to_csv, write_file
+from headlab.files import decoded, read_bytes, to_csv, write_file
 from headlab.measuring.continuing import MOST
 from headlab.models.loading import LoadedModel, load_model
 from headlab.models.tokens import StartToken
@@ -31,6 +31,29 @@ def add_model(
     else:
         words = f"{words} ({default})"
         parser.add_argument("--model", default=default, metavar="MODEL", help=words)
+
+
+def add_text(parser: argparse.ArgumentParser) -> None:
+    """``--text`` or ``--file``; ``take_text`` reads it before the command runs."""
+    either = parser.add_mutually_exclusive_group(required=True)
+    either.add_argument("--text", help='the text to read; "-" takes it from standard input')
+    either.add_argument("--file", metavar="FILE", help="or the file that holds it")
+    parser.set_defaults(prepare=take_text)
+
+
+def take_text(options: argparse.Namespace) -> None:
+    """Put the text of a file, or of standard input, where ``--text`` would have put it.
+
+    A line break at the end is not part of it.
+    """
+    if options.file is None and options.text != "-":
+        return
+    raw = sys.stdin.buffer.read() if options.file is None else read_bytes(options.file)
+    try:
+        options.text = decoded(raw).rstrip("\r\n")
+    except ValueError as error:
+        source = options.file or "standard input"
+        raise HeadlabError(f"{source} holds no text: save it as UTF-8.") from error
 
 
 def add_start_token(parser: argparse.ArgumentParser) -> None:

@@ -1,22 +1,24 @@
 """One text on one model: tokens, patterns, shape hints, and which behaviours wake on it."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from headlab.behaviours import Prompt, Spans, behaviours, get_behaviour
-from headlab.behaviours.base import MIN_ROWS, positions
+from headlab.behaviours import Prompt, Spans, get_behaviour
+from headlab.behaviours.base import MIN_ROWS
 from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.measuring.confidence import on_scale
 from headlab.measuring.continuing import Continuation, continue_text
 from headlab.measuring.effort import effort_of_reading
-from headlab.measuring.pictures import Drawing, Pictures
-from headlab.measuring.scoring import Batch, token_codes
+from headlab.measuring.one_pass import SHAPES, one_pass
+from headlab.measuring.pictures import Pictures
+from headlab.measuring.scoring import token_codes
 from headlab.models.attention import Tap, run
 from headlab.models.loading import LoadedModel
 from headlab.models.memory import check_reading, free_memory
@@ -36,15 +38,7 @@ CANNOT = "cannot be triggered by this text"
 
 DOMINANT = 0.5
 EVEN = 0.8
-HINT_FROM = 2
-
-SHAPES = {
-    "first": "first token",
-    "current": "current token",
-    "previous": "previous token",
-    "local": "local",
-    "far": "far",
-}
+TOGETHER = 32_000  # tokens squared, times texts: more in one pass is no faster
 
 
 @dataclass(frozen=True)
@@ -234,63 +228,86 @@ def read_text(
     kept = _checked_layers(model, layers)
     if entities:
         spans = find_spans(model, text, entities, start)
-    chosen = [behaviour for behaviour in behaviours().values() if not behaviour.needs_model]
-    n, shape = len(tokens), (model.n_layers, model.n_heads)
-    check_reading(n, effort_of_reading(model, n, len(kept)).n_bytes, free_memory(model.device))
-    prompt = Prompt(tuple(tokens), tuple(token_texts), spans)
-    batch = Batch([prompt], chosen, on_text=True, model=model, extra=_shape_cells(n))
-    patterns = np.zeros((len(kept), model.n_heads, n, n), dtype=np.float32)
-    drawings = [Drawing(shape, n, lens) for lens in (False, True) * pictures]
-    vectors: dict[int, np.ndarray] = {}
-    scores = {b.name: np.full(shape, np.nan) for b in chosen}
-    chance = {b.name: np.full(shape, np.nan) for b in chosen}
-    shares = {key: np.full(shape, np.nan) for key in SHAPES}
-    entropy = np.full(shape, np.nan)
-
-    def read(layer, heads, pattern):
-        ours, theirs, shaped = batch.score_layer(layer, pattern)
-        for behaviour in chosen:
-            scores[behaviour.name][layer, heads] = ours[behaviour.name][0]
-            chance[behaviour.name][layer, heads] = theirs[behaviour.name][0]
-        for key in SHAPES:
-            shares[key][layer, heads] = shaped[key][0]
-        entropy[layer, heads] = batch.mean_entropy(pattern, HINT_FROM)[0]
-        if layer in kept:
-            patterns[kept.index(layer), heads] = pattern[0].float().cpu().numpy()
-        for drawing in drawings:
-            drawing.add(layer, heads, pattern[0])
-
-    def read_value(layer, value):
-        if layer in kept:
-            vectors[layer] = value[0].float().cpu().numpy()
-
-    tap = Tap(
-        read_heads=read,
-        edit_value=read_value if values else None,
-        last_layer=model.n_layers - 1,
+    check_reading(
+        len(tokens),
+        effort_of_reading(model, len(tokens), len(kept)).n_bytes,
+        free_memory(model.device),
     )
-    run(model.network, model.as_batch([tokens]), tap)
-    patterns.setflags(write=False)
-    plain, without_first = (drawing.pictures() for drawing in drawings) if pictures else (None,) * 2
+    prompt = Prompt(tuple(tokens), tuple(token_texts), spans)
+    (found,) = one_pass(model, [prompt], kept, pictures, values)
+    return _reading(model, start, text, prompt, found, longer)
+
+
+def read_texts(
+    model: LoadedModel,
+    texts: Iterable[str],
+    layers: Iterable[int] | None = None,
+    start_token: StartToken = "model",
+    *,
+    batch_size: int = 32,
+    progress: Callable[[float, str], None] | None = None,
+) -> list[Reading]:
+    """Read many texts, those of like length together; the readings stand in the order given.
+
+    Parameters
+    ----------
+    layers : layers whose patterns are kept of each text (default: all). Give ``()`` for many
+        texts: scores and shares of every layer are there anyway.
+    start_token : as for :func:`read_text`.
+    batch_size : the most texts in one pass; long texts are read fewer at a time.
+
+    Raises
+    ------
+    HeadlabError : as :func:`read_text`, with the number of the text that cannot be read, from 1.
+
+    >>> from headlab import load_model
+    >>> [r.text for r in read_texts(load_model("mini"), ["The cat sat.", "It rained."], ())]
+    ['The cat sat.', 'It rained.']
+    """
+    start = resolve_start_token(model, start_token)
+    kept = _checked_layers(model, layers)
+    given = list(texts)
+    prompts = []
+    for number, text in enumerate(given, 1):
+        try:
+            tokens, token_texts = tokenise(model, text, start)
+            n_bytes = effort_of_reading(model, len(tokens), len(kept)).n_bytes
+            check_reading(len(tokens), n_bytes, free_memory(model.device))
+        except HeadlabError as error:
+            raise HeadlabError(f"Text {number} of {len(given)}: {error}") from error
+        prompts.append(Prompt(tuple(tokens), tuple(token_texts)))
+    order = sorted(range(len(given)), key=lambda at: len(prompts[at].tokens))
+    found: dict[int, Reading] = {}
+    while order:
+        longest = order[:batch_size]
+        size = max(1, min(batch_size, TOGETHER // len(prompts[longest[-1]].tokens) ** 2))
+        part, order = order[:size], order[size:]
+        read = one_pass(model, [prompts[at] for at in part], kept)
+        for at, fields in zip(part, read, strict=True):
+            found[at] = _reading(model, start, given[at], prompts[at], fields)
+        if progress is not None:
+            progress(len(found) / len(given), f"{len(found)} of {len(given)} texts")
+    return [found[at] for at in range(len(given))]
+
+
+def _reading(
+    model: LoadedModel,
+    start: int | None,
+    text: str,
+    prompt: Prompt,
+    found: dict[str, Any],
+    longer: Continuation | None = None,
+) -> Reading:
     return Reading(
         model_name=model.name,
         start_token=start,
         start_text=None if start is None else token_text(model, start),
         text=text,
-        tokens=tokens,
-        token_texts=token_texts,
-        layers=kept,
-        patterns=patterns,
-        scores=scores,
-        chance=chance,
-        rows={behaviour.name: int(batch.rows[behaviour.name][0]) for behaviour in chosen},
-        shares=shares,
-        entropy=entropy,
-        spans=spans,
-        pictures=plain,
-        pictures_without_first=without_first,
-        values=np.stack([vectors[layer] for layer in kept]) if vectors else None,
+        tokens=list(prompt.tokens),
+        token_texts=list(prompt.token_texts or ()),
+        spans=prompt.spans,
         continuation=longer,
+        **found,
     )
 
 
@@ -337,22 +354,6 @@ def _checked_layers(model: LoadedModel, layers: Iterable[int] | None) -> tuple[i
                 f"{model.name} has no layer {layer}: its layers run from 0 to {model.n_layers - 1}."
             )
     return kept
-
-
-def _shape_cells(n: int) -> dict[str, tuple[np.ndarray, float]]:
-    """Cells [query, key] of the shares behind a hint, rows q >= 2, and what weighs each row."""
-    q, k = positions(n)
-    first = np.broadcast_to(k == 0, (n, n))
-    local = (k >= np.maximum(1, q - 4)) & (k <= q - 2)
-    cells = {
-        "first": first,
-        "current": k == q,
-        "previous": (k == q - 1) & ~first,
-        "local": local,
-        "far": (k >= 1) & (k < q - 4),
-    }
-    rows, weight = q >= HINT_FROM, 1 / max(n - HINT_FROM, 1)
-    return {key: (mask & rows, weight) for key, mask in cells.items()}
 
 
 def find_spans(

@@ -118,7 +118,7 @@ class NamesRead:
 class Batch:
     """Some prompts and behaviours, made ready to be scored layer by layer.
 
-    ``extra`` are further cells [query, key] of one prompt by name, and their weight. Where prompts
+    ``extra`` are further cells [query, key] of each prompt by name, and their weight. Where prompts
     have names, the tap of their pass needs the batch's ``edit_residual`` too.
     """
 
@@ -129,7 +129,7 @@ class Batch:
         *,
         on_text: bool = False,
         model: LoadedModel | None = None,
-        extra: Mapping[str, Weighted] | None = None,
+        extra: Sequence[Mapping[str, Weighted]] = (),
     ) -> None:
         self.prompts, self.behaviours, self.model = prompts, chosen, model
         self.lengths = np.array([len(prompt.tokens) for prompt in prompts])
@@ -139,15 +139,15 @@ class Batch:
         self._moved: tuple[int, tuple[Any, Any]] | None = None
         self._even_chance: dict[str, np.ndarray] = {}
         self._columns = _Columns(len(prompts), int(self.lengths.max()))
-        self._extra = list(extra or {})
+        self._extra = list(extra[0]) if extra else []
         for behaviour in chosen:
             if behaviour.targets is not None:
                 self._add_targets(behaviour, on_text)
             else:
                 assert behaviour.n_rows is not None
                 self.rows[behaviour.name] = np.array([behaviour.n_rows(p) for p in prompts])
-        for name, column in (extra or {}).items():
-            self._columns.add(("extra", name), [column])
+        for name in self._extra:
+            self._columns.add(("extra", name), [cells[name] for cells in extra])
 
     def _add_targets(self, behaviour: Behaviour, on_text: bool) -> None:
         """The cells of one behaviour on each prompt, and those of its chance or even chance."""

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -384,3 +385,23 @@ def test_progress_bars_are_for_terminals(stderr, shows, monkeypatch):
     with shared.progress_bar("mini") as progress:
         progress(0.5, "half of it")
     assert ("half of it" in stderr.getvalue()) == shows
+
+
+def test_a_text_may_come_from_a_file_or_from_standard_input(tmp_path, capsys, monkeypatch):
+    text = "The cat sat on the mat. The cat sat"
+    asked = ["score", "--behaviour", "induction", "--json"]
+    assert main([*asked, "--text", text]) == 0
+    expected = capsys.readouterr().out
+    path = tmp_path / "text.txt"
+    for raw in (text.encode(), b"\xef\xbb\xbf" + text.encode() + b"\r\n", text.encode("utf-16")):
+        path.write_bytes(raw)
+        assert main([*asked, "--file", str(path)]) == 0
+        assert capsys.readouterr().out == expected
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(raw)))
+        assert main([*asked, "--text", "-"]) == 0
+        assert capsys.readouterr().out == expected
+    path.write_bytes(b"\xff\x00\xd8")
+    assert main([*asked, "--file", str(path)]) == 1
+    assert "holds no text: save it as UTF-8" in capsys.readouterr().err
+    assert main([*asked, "--file", str(tmp_path / "none.txt")]) == 1
+    assert "cannot be read" in capsys.readouterr().err

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from headlab import HeadlabError, read_text, score_patterns
+from headlab import HeadlabError, load_model, read_text, read_texts, score_patterns
 from headlab.behaviours import behaviours, get_behaviour
 from headlab.measuring.reading import (
     ACTIVE,
@@ -378,3 +378,32 @@ def test_a_long_text_is_scored_some_heads_at_a_time_and_the_same(monkeypatch):
         np.testing.assert_allclose(in_pieces.scores[name], score, atol=1e-6, err_msg=name)
         np.testing.assert_allclose(in_pieces.chance[name], at_once.chance[name], atol=1e-6)
     assert [str(hint) for hint in hints(in_pieces)] == [str(hint) for hint in hints(at_once)]
+
+
+TEXTS = ("The cat sat on the mat. The cat sat on the", "It rained.", "Anna saw a dog and a cat")
+
+
+def test_texts_read_together_are_as_read_alone():
+    """Whatever stands beside them in a pass: padded, other lengths, in the order given."""
+    model = load_model("mini")
+    for batch_size in (2, 32):
+        for found, text in zip(read_texts(model, TEXTS, batch_size=batch_size), TEXTS, strict=True):
+            alone = read_text(model, text)
+            assert (found.text, found.tokens, found.rows) == (text, alone.tokens, alone.rows)
+            np.testing.assert_allclose(found.patterns, alone.patterns, atol=1e-5)
+            np.testing.assert_allclose(found.entropy, alone.entropy, atol=1e-5)
+            for name, score in alone.scores.items():
+                np.testing.assert_allclose(found.scores[name], score, atol=1e-5)
+                np.testing.assert_allclose(found.chance[name], alone.chance[name], atol=1e-6)
+            for name, share in alone.shares.items():
+                np.testing.assert_allclose(found.shares[name], share, atol=1e-5)
+
+
+def test_many_texts_keep_no_patterns_if_none_are_asked_for_and_a_bad_one_is_named():
+    model = load_model("mini")
+    shares = []
+    found = read_texts(model, TEXTS, (), progress=lambda share, words: shares.append(share))
+    assert all(reading.patterns.size == 0 for reading in found) and shares[-1] == 1
+    assert read_texts(model, []) == []
+    with pytest.raises(HeadlabError, match=r"Text 2 of 3: "):
+        read_texts(model, ["one thing", " ", "another thing"])

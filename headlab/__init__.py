@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from headlab.__version__ import __version__
 
 if TYPE_CHECKING:
+    from headlab.behaviours.detector import Detector
     from headlab.errors import HeadlabError
     from headlab.heads import Head
     from headlab.interventions import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         why_word,
     )
     from headlab.measuring.continuing import continue_text
+    from headlab.measuring.detecting import Detection, detect
     from headlab.measuring.reading import Reading, read_text, read_texts
     from headlab.measuring.scoring import score_patterns
     from headlab.mechanisms import (
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from headlab.ui.embedding import embed, show
 
 _HOMES = {
+    "headlab.behaviours.detector": ("Detector",),
     "headlab.errors": ("HeadlabError",),
     "headlab.heads": ("Head",),
     "headlab.interventions": (
@@ -58,6 +61,7 @@ _HOMES = {
         *("replace_word", "why_word"),
     ),
     "headlab.measuring.continuing": ("continue_text",),
+    "headlab.measuring.detecting": ("Detection", "detect"),
     "headlab.measuring.reading": ("Reading", "read_text", "read_texts"),
     "headlab.measuring.scoring": ("score_patterns",),
     "headlab.mechanisms": (
@@ -80,6 +84,8 @@ __all__ = [
     "Attribution",
     "Circuit",
     "Composition",
+    "Detection",
+    "Detector",
     "Faithfulness",
     "Head",
     "HeadlabError",
@@ -99,6 +105,7 @@ __all__ = [
     "compare_profiles",
     "composition",
     "continue_text",
+    "detect",
     "embed",
     "explain_attention",
     "explain_sink",

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-NO_BEHAVIOURS = {"base", "own"}  # modules of this package that hold none
+NO_BEHAVIOURS = {"base", "detector", "own"}  # modules of this package that hold none
 
 
 @cache

@@ -22,6 +22,7 @@ PAGES = {
     "cause": "/Cause?removed=L3.H1-L0.H0",
     "patching": "/Cause?patching=on",
     "circuit": "/Circuit?text=cat-on-the-mat&layer=3&head=7",
+    "detector": "/Detector?text=cat-on-the-mat",
     "compare": "/Compare?with=uploaded",
     "training": "/Compare?training=on",
     "sheets": "/Predict",

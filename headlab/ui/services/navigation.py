@@ -26,6 +26,7 @@ PAGES = {
     "Rankings": Page("pages/Rankings.py", "Rankings", ":material/leaderboard:", "Look"),
     "Cause": Page("pages/Cause.py", "Cause", ":material/healing:", "Look"),
     "Circuit": Page("pages/Circuit.py", "Circuit", ":material/account_tree:", "Look"),
+    "Detector": Page("pages/Detector.py", "Detector", ":material/brush:", "Look"),
     "Compare": Page("pages/Compare.py", "Compare", ":material/compare_arrows:", "Look"),
     "Predict": Page("pages/Predict.py", "Predict", ":material/quiz:", "Learn"),
     "Report": Page("pages/Report.py", "Report", ":material/description:", "Learn"),

@@ -25,6 +25,7 @@ from headlab.interventions import (
 )
 from headlab.interventions.patching import Direction
 from headlab.interventions.replacing import Mode
+from headlab.measuring.detecting import detect, shuffled_score
 from headlab.measuring.effort import effort_of_reading
 from headlab.measuring.pictures import Pictures
 from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_text
@@ -451,6 +452,22 @@ def get_sink(selection: Selection, chosen: ChosenText, head: Head) -> Sink:
         lambda: explain_sink(model, chosen.text, head, start_token=start),
         "Reading the text without one thing at a time …",
     )
+
+
+def get_position_control(
+    selection: Selection, chosen: ChosenText, cells: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores [layer, head] on some cells: the words in other orders, and random weights."""
+    model, start = get_model(selection.model), policy(selection.start_token)
+    reading = get_reading(selection, chosen)
+
+    def measure(job: Job) -> tuple[np.ndarray, np.ndarray]:
+        shuffled = shuffled_score(model, reading, cells)
+        untrained = read_text(model.with_random_weights(0), chosen.text, start_token=start)
+        return shuffled, detect(untrained, cells).score
+
+    key = ("position", cells.tobytes(), *_text_key(selection, chosen))
+    return long_work(key, measure, "Reading the words in other orders")
 
 
 def _corpus_key(selection: Selection) -> Hashable:

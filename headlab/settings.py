@@ -97,6 +97,14 @@ SETTINGS = {
             valid=lambda word: word.upper() in LEVELS,
         ),
         Setting(
+            name="HEADLAB_STORE",
+            meaning="The file in which rooms keep what their learners hand in, until they end. "
+            "Several servers on one machine may share it.",
+            default="rooms.sqlite in the cache folder",
+            takes="a file that exists or can be made",
+            valid=lambda word: not os.path.isdir(os.path.expanduser(word)),
+        ),
+        Setting(
             name="HEADLAB_ROOM",
             meaning="The address at which a room reaches this server, shown with its QR code on "
             "the start page.",
@@ -162,6 +170,11 @@ def log_level(otherwise: str = "INFO") -> str:
     """How much is logged."""
     word = _value("HEADLAB_LOG_LEVEL").upper()
     return word if word in LEVELS else otherwise
+
+
+def store() -> Path | None:
+    """The file of the rooms, if one is named."""
+    return _folder("HEADLAB_STORE")
 
 
 def room() -> str:

@@ -1,4 +1,4 @@
-"""For teachers: what a class answered, from the records that learners handed in."""
+"""For teachers: a room of the class, live, or the records that learners handed in as files."""
 
 from headlab.ui.services.opening import wait_for_imports
 
@@ -6,121 +6,21 @@ wait_for_imports()
 
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from headlab.exercises import Board, sheets
-from headlab.exercises.board import QuestionBoard
 from headlab.exercises.invented import invented_records
 from headlab.exercises.submissions import submissions
-from headlab.figures import NO_TOOLBAR, answers_figure, calibration_figure
-from headlab.files import CSV_NOTE, to_csv
 from headlab.report import read_record
+from headlab.ui.services import rooms
 from headlab.ui.services.learner import get_lab
-from headlab.ui.services.start_page import page_header, start_page
-from headlab.ui.views.words import plain
+from headlab.ui.services.start_page import guarded, page_header, start_page
+from headlab.ui.services.state import Selection
+from headlab.ui.views.class_board import downloads, show_board, show_files
+from headlab.ui.views.room_teacher import offer_room, take_teacher_link, taught_room
 
 _BOARD = "class board"
-
-
-def show_files(board: Board) -> None:
-    """How many records there are, and what was left out and why."""
-    n = len(board.records)
-    merged = f", {board.merged} repeated merged" if board.merged else ""
-    left_out = f", {len(board.left_out)} left out" if board.left_out else ""
-    st.markdown(f"**{n} {'record' if n == 1 else 'records'}** read{merged}{left_out}.")
-    for sentence in board.cautions:
-        st.warning(plain(sentence))
-    if board.left_out:
-        with st.expander("Left out, and why"):
-            st.dataframe(
-                pd.DataFrame(board.left_out, columns=["file", "reason"]),
-                hide_index=True,
-                alt="Files that were left out and why",
-            )
-
-
-def show_calibration(board: Board) -> None:
-    """How sure the class was against how right."""
-    rows = board.calibration()
-    if not any(row.answers for row in rows):
-        return
-    figure = calibration_figure(
-        [row.sureness for row in rows],
-        [row.answers for row in rows],
-        [row.right for row in rows],
-        "The class: how sure, how right",
-    )
-    st.plotly_chart(
-        figure, config=NO_TOOLBAR, key="calibration", alt="Share of right answers at each sureness"
-    )
-
-
-def show_misses(board: Board) -> None:
-    """Wrong answers that learners were sure of."""
-    misses = board.confident_misses()
-    if not misses:
-        return
-    st.subheader("Wrong while sure")
-    st.markdown("These answers are worth talking about: learners were sure of them.")
-    table = [
-        {
-            "learners": miss.learners,
-            "answer": miss.answer,
-            "question": miss.question.ask,
-            "measured": miss.question.key.text,
-            "sheet": f"{miss.question.sheet_title}, step {miss.question.step}",
-        }
-        for miss in misses
-    ]
-    st.dataframe(table, hide_index=True, alt="Wrong answers given with high sureness")
-
-
-def show_question(question: QuestionBoard, index: int) -> None:
-    """The answers to one question against what was measured."""
-    part = " (transfer)" if question.part == "transfer" else ""
-    st.subheader(f"{question.sheet_title}, step {question.step}: {question.step_title}{part}")
-    st.text(question.ask)
-    graded = "" if question.key.graded else " (not graded)"
-    answered, again = sum(question.first.values()), sum(question.revised.values())
-    revised = f"; of those who revised: {question.right_revised} of {again}" if again else ""
-    st.markdown(f"Right at first: **{question.right_first} of {answered}**{revised}{graded}.")
-    st.text(f"Measured on {question.setting.model}: {question.key.text}")
-    if question.keys > 1:
-        st.warning("The records disagree about the answer: they come from different versions.")
-    answers = list(dict.fromkeys([*question.first, *question.revised]))
-    if answers:
-        figure = answers_figure(
-            answers,
-            [question.first.get(answer, 0) for answer in answers],
-            [question.revised.get(answer, 0) for answer in answers],
-            [answer in question.accepted for answer in answers],
-            "First and revised answers",
-        )
-        st.plotly_chart(
-            figure, config=NO_TOOLBAR, key=f"answers {index}", alt=f"Answers to: {question.ask}"
-        )
-    st.caption(f"{question.missing} have not answered, {question.skipped} skipped it on purpose.")
-
-
-def show_missing(board: Board) -> None:
-    """Who has not finished what."""
-    missing = board.missing()
-    if missing.empty:
-        return
-    with st.expander("Steps that are not finished"):
-        st.dataframe(missing, hide_index=True, alt="Learners and steps that are not finished")
-
-
-def show_questions(questions: Sequence[QuestionBoard]) -> None:
-    """Every question, or those of one sheet."""
-    st.header("Question by question")
-    titles = list(dict.fromkeys(question.sheet_title for question in questions))
-    sheet = st.selectbox("Sheet", titles, key="class sheet")
-    for index, question in enumerate(questions):
-        if question.sheet_title == sheet:
-            show_question(question, index)
 
 
 def read_board(files: Sequence[UploadedFile]) -> Board:
@@ -135,25 +35,8 @@ def read_board(files: Sequence[UploadedFile]) -> Board:
     return board
 
 
-def show_board(board: Board) -> None:
-    """What the class answered: sureness, confident misses, every question, what is missing."""
-    questions = board.questions()
-    if not questions:
-        if board.records:
-            st.info("Nobody has answered anything in these records yet.")
-        return
-    show_calibration(board)
-    show_misses(board)
-    show_questions(questions)
-    show_missing(board)
-
-
-HOW = """Drop in the records that learners downloaded on the Predict page, or reports that hold one.
-They are read here and kept nowhere: close the page, and they are gone. A record does not prove who
-made it."""
-
-with start_page("Class") as selection:
-    page_header(selection, "Class", HOW)
+def from_files(selection: Selection) -> None:
+    """The board of files that are dropped in; three invented learners until then."""
     files = st.file_uploader(
         "Records (JSON), reports (HTML), or a zip of submissions",
         type=["json", "html", "zip"],
@@ -166,27 +49,31 @@ with start_page("Class") as selection:
             board = board.anonymised()
         show_files(board)
         show_board(board)
-        if board.questions():
-            with st.container(horizontal=True):
-                st.download_button(
-                    "Download one row a learner (CSV)",
-                    lambda: to_csv(board.by_learner()),
-                    "learners.csv",
-                    "text/csv",
-                    help=f"For a learning platform. {CSV_NOTE}",
-                )
-                st.download_button(
-                    "Download all answers (CSV)",
-                    board.to_csv,
-                    "class.csv",
-                    "text/csv",
-                    help=CSV_NOTE,
-                )
-    else:
-        st.session_state.pop(_BOARD, None)
-        sheet = next(iter(sheets().sheets.values()))
-        st.info(
-            "**An example.** Nobody has handed in anything yet: these three learners are invented. "
-            "Real ones take their place once you drop in records above."
-        )
-        show_board(Board(invented_records(sheet, get_lab(selection))))
+        downloads(board)
+        return
+    st.session_state.pop(_BOARD, None)
+    sheet = next(iter(sheets().sheets.values()))
+    st.info(
+        "**An example.** Nobody has handed in anything yet: these three learners are invented. "
+        "Real ones take their place once you drop in records above."
+    )
+    show_board(Board(invented_records(sheet, get_lab(selection))))
+
+
+HOW = """**A room**: learners come in by its address or code, and their answers appear here as they
+lock them. Nobody uploads anything. When the room ends, everything handed in is deleted.
+
+**Files**: drop in the records that learners downloaded on the Predict page, or reports that hold
+one. They are read here and kept nowhere: close the page, and they are gone.
+
+A record does not prove who made it."""
+
+with start_page("Class") as selection:
+    page_header(selection, "Class", HOW)
+    take_teacher_link(selection)
+    with guarded():
+        if rooms.teaching() is not None:
+            taught_room()
+        else:
+            offer_room()
+            from_files(selection)

@@ -11,10 +11,12 @@ import streamlit as st
 from headlab.errors import HeadlabError
 from headlab.ui.services.learner import get_lab, get_record
 from headlab.ui.services.start_page import page_header, start_page
+from headlab.ui.views.room_learner import room_line
 from headlab.ui.views.sheets import choose_sheet, find_sheet, lacks_second, offer_second
 from headlab.ui.views.step import run_step
 
 with start_page("Predict", "sheet", "step") as selection:
+    room_line(selection)
     sheet = None
     if selection.sheet is not None:
         try:

@@ -77,7 +77,9 @@ def open_to_room(arguments: list[str]) -> list[str]:
         return opened + arguments
     room = os.environ.setdefault("HEADLAB_ROOM", f"http://{address}:{port}")
     print(
-        f"\nThe room opens  {room}\nEverybody in this network can; stop with Ctrl+C.\n", flush=True
+        f"\nThe room opens  {room}\nEverybody in this network can; stop with Ctrl+C.\n"
+        f"To see what learners answer, open  http://localhost:{port}/Class  on this machine.\n",
+        flush=True,
     )
     # with its own address named, streamlit does not ask a server outside for it
     return [*opened, f"--browser.serverAddress={address}", *arguments]

@@ -61,7 +61,8 @@ class Servers:
             process = subprocess.Popen(
                 [*command, f"--server.port={port}", "--server.address=localhost"],
                 cwd=ROOT,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                env=os.environ
+                | {"PYTHONPATH": str(ROOT), "HEADLAB_STORE": str(self.folder / "rooms.sqlite")},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

@@ -20,7 +20,7 @@ ORDER = (
     {"mechanisms", "sweeps"},
     {"evidence"},
     {"exercises", "figures"},
-    {"report"},
+    {"report", "rooms"},
     {"doctor"},
     {"cli", "ui"},
     {"pages"},

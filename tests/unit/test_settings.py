@@ -44,6 +44,7 @@ def test_nothing_else_reads_them_and_nothing_reads_another():
         ("HEADLAB_MEMORY", "9" * 5000),
         ("HEADLAB_LOG_LEVEL", "loud"),
         ("HEADLAB_ROOM", "javascript:alert(1)"),
+        ("HEADLAB_STORE", "/"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_says_what_to_do(name, word):
@@ -66,6 +67,7 @@ def test_good_and_empty_values_pass(tmp_path):
         "HEADLAB_MAX_TOKENS": "2048",
         "HEADLAB_LOG_LEVEL": "debug",
         "HEADLAB_ROOM": "http://192.168.1.20:8501",
+        "HEADLAB_STORE": str(tmp_path / "rooms.sqlite"),
     }
     assert set(good) == set(settings.SETTINGS)
     assert settings.problems(good) == settings.problems(dict.fromkeys(good, "")) == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-KEPT = ("own_text", "marks", "record", "report")
+KEPT = ("own_text", "marks", "record", "report", "room", "teaching")
 _KEY = "browser_store"
 _HEARD = "browser_store heard"
 

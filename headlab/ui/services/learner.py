@@ -1,6 +1,6 @@
 """The learner's side of the exercises: their record, and the model as exercises see it.
 
-The record is kept as JSON in the session and by the browser, nowhere else.
+The record is kept as JSON in the session and by the browser; in a room it is handed in as well.
 """
 
 from dataclasses import dataclass, field, replace
@@ -23,6 +23,7 @@ from headlab.measuring.reading import Reading
 from headlab.mechanisms import Edge
 from headlab.models.tokens import resolve_start_token
 from headlab.profiles.profile import Profile
+from headlab.ui.services import rooms
 from headlab.ui.services.results import (
     ChosenText,
     get_profile,
@@ -58,6 +59,7 @@ def keep_record(record: Record) -> None:
     source = record.to_json()
     st.session_state[RECORD] = source
     st.session_state[_PARSED] = (source, record)
+    rooms.hand_in(source)
 
 
 def keep_entry(entry: Entry) -> None:

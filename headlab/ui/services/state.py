@@ -49,6 +49,8 @@ class Selection:
     (blank: the one expected most), ``patching`` (its other view), the ``pair`` of texts, ``what``
     is patched, into which of them (``noising``) and whether ``by_position``. The open model is
     compared with ``second``; ``training`` shows its training instead (None: as the page finds fit).
+    A link to a ``room`` may hold the token of the learner (``me``) or of the ``teacher`` whose it
+    is; both are taken out of the address at once.
     """
 
     model: str = field(default_factory=default_model)
@@ -80,6 +82,9 @@ class Selection:
     by_position: bool = False
     second: str | None = None
     training: bool | None = None
+    room: str | None = None
+    me: str | None = None
+    teacher: str | None = None
 
     @property
     def is_own_text(self) -> bool:
@@ -289,6 +294,10 @@ _PARTS = (
         "The address names a second model that is not here: choose one of those offered.",
     ),
     _switch("training", "training", "models are compared"),
+    *(
+        _Part(name, name, _name, "The address holds a room that could not exist: none is entered.")
+        for name in ("room", "me", "teacher")
+    ),
 )
 
 

@@ -28,7 +28,7 @@ from headlab.figures import (
 )
 from headlab.ui.components.frame import scroll_to
 from headlab.ui.components.head_grid import GridView
-from headlab.ui.services import state
+from headlab.ui.services import rooms, state
 from headlab.ui.services.learner import (
     get_record,
     keep_entry,
@@ -37,6 +37,7 @@ from headlab.ui.services.navigation import page_link
 from headlab.ui.services.start_page import guarded, page_header
 from headlab.ui.services.state import Selection
 from headlab.ui.views.reveal import pictures, reveal, verdict, view_key
+from headlab.ui.views.room_learner import wait_for_teacher
 from headlab.ui.views.sheets import is_done, steps_of
 from headlab.ui.views.words import plain
 
@@ -175,6 +176,9 @@ def committed(
         f"**{prepared.ask}** Your prediction: **{plain(entry.first.text)}** "
         f"({SURENESS[entry.first.sureness]}). It is locked."
     )
+    if rooms.is_held():
+        wait_for_teacher()
+        return
     hidden = hidden_heads(sheet, get_record(), lab, prepared.question.text)
     with st.container(key="reveal"):
         picture, words = st.columns([3, 2], gap="medium")

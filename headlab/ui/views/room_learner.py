@@ -1,0 +1,126 @@
+"""A learner's side of a room: coming in, seeing that answers are handed in, waiting, leaving."""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from headlab.errors import HeadlabError
+from headlab.exercises import parse_record
+from headlab.rooms import Room
+from headlab.rooms.store import tidy
+from headlab.ui.services import rooms, state
+from headlab.ui.services.learner import get_record, keep_record
+from headlab.ui.services.start_page import guarded
+from headlab.ui.services.state import Selection
+from headlab.ui.views.words import plain
+
+POLL_S = 2.0
+NAME = "name in the room"
+
+
+def room_line(selection: Selection) -> None:
+    """Where a learner stands: asked to come in, in a room, or in none."""
+    with guarded():
+        asked, mine = tidy(selection.room or ""), rooms.joined()
+        if selection.me and asked:
+            _come_back(asked, selection.me)
+        elif mine is not None and (not asked or asked == mine[0]):
+            _inside(mine)
+        elif asked:
+            room = rooms.store().room(asked)
+            if room is None:
+                st.warning("There is no such room, or it has ended: ask for its address again.")
+            else:
+                _door(room)
+
+
+def _door(room: Room) -> None:
+    """A name, if the learner likes, and the way in."""
+    with st.container(border=True):
+        title = f" “{plain(room.title)}”" if room.title else ""
+        st.markdown(
+            f"**Room {room.code}**{title}. Your answers are handed in to its teacher as you lock "
+            f"them: predictions, how sure you are, and the sentences you write. They are deleted "
+            f"when the room ends, in {_left(room)}."
+        )
+        st.text_input("Your name, if you like", value=get_record().name, key=NAME, max_chars=60)
+        st.button("Come in", type="primary", on_click=_enter, args=(room.code,))
+
+
+def _enter(code: str) -> None:
+    """Join, and hand in what there is; somebody else's record is not taken along."""
+    record, name = get_record(), str(st.session_state.get(NAME) or "").strip()
+    with guarded():
+        rooms.join(code)
+        if record.entries and record.name and name and name != record.name:
+            record = type(record).new(name)
+        keep_record(replace(record, name=name))
+        if not name:
+            found = rooms.handed()
+            if found is not None:
+                keep_record(replace(get_record(), name=f"learner {found.number}"))
+
+
+def _come_back(code: str, learner: str) -> None:
+    """With a link of their own a learner finds everything again, on any device."""
+    found = rooms.store().handed(code, learner)
+    if found is None:
+        st.warning("This link belongs to no learner of an open room: come in with the room's own.")
+        return
+    rooms.join(code, learner)
+    try:
+        record = parse_record(found.record)
+    except HeadlabError:
+        record = get_record()
+    keep_record(record)
+    state.change(me=None)
+    st.rerun()
+
+
+def _inside(mine: tuple[str, str]) -> None:
+    """Which room, as whom, and whether the last answer arrived."""
+    room = rooms.store().room(mine[0])
+    if room is None:
+        st.info(
+            "The room has ended, and what was handed in there is deleted. Your record is still in "
+            "this browser."
+        )
+        st.button("Go on without it", on_click=_leave)
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        name = get_record().name
+        st.caption(
+            f":material/meeting_room: Room {room.code}, as **{plain(name)}**. Each answer is "
+            "handed in as you lock it."
+        )
+        with st.popover("This room", type="tertiary"):
+            st.markdown(
+                "**Your own link** brings you back on another device. It is yours alone: who has "
+                "it can answer in your name."
+            )
+            st.code(rooms.link(room, "Predict", me=mine[1]), language=None)
+            st.caption(f"The room is open for {_left(room)} yet.")
+            st.button("Leave the room", on_click=_leave)
+    if sentence := rooms.problem():
+        st.warning(sentence)
+
+
+def _leave() -> None:
+    rooms.leave()
+    state.change(room=None, me=None)
+
+
+@st.fragment(run_every=POLL_S)
+def wait_for_teacher() -> None:
+    """In place of an answer that the teacher holds; the page goes on by itself."""
+    if not rooms.is_held():
+        st.rerun(scope="app")
+    st.info(
+        "**Locked and handed in.** Your teacher shows the answer when the class is ready. "
+        "Meanwhile: how would you explain your prediction to a neighbour?"
+    )
+
+
+def _left(room: Room) -> str:
+    minutes = room.minutes_left
+    return f"{minutes} minutes" if minutes < 90 else f"{round(minutes / 60)} hours"

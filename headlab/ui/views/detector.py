@@ -31,8 +31,14 @@ SHOWN = 8
 SAME = 0.1  # of a score: a head that loses less by shuffling goes by position
 
 
+@st.fragment
 def detector_view(selection: Selection, chosen: ChosenText, reading: Reading) -> None:
-    """Paint or put together, and see at once which heads look there."""
+    """Paint or put together, and see at once which heads look there; only this reruns then."""
+    with guarded():
+        _draw(selection, chosen, reading)
+
+
+def _draw(selection: Selection, chosen: ChosenText, reading: Reading) -> None:
     if len(reading.tokens) > MOST_TOKENS:
         st.info(
             f"This text has {len(reading.tokens)} tokens, and up to {MOST_TOKENS} can be painted: "
@@ -74,8 +80,7 @@ def detector_view(selection: Selection, chosen: ChosenText, reading: Reading) ->
         if way == PAINTED:
             rules_for(reading, painted)
         elif rule is not None:
-            with guarded():
-                save(rule)
+            save(rule)
 
 
 def about(reading: Reading) -> tuple[str, str, int | None]:

@@ -123,7 +123,9 @@ class Behaviour:
 
     ``rung3`` and ``rung4`` are what the evidence ladder asks beyond the pattern: that what the
     head writes agrees, and that removing the head changes the prediction. ``contrary`` marks a
-    behaviour that runs against what a pattern suggests: beside it a label reads "... pattern".
+    behaviour that runs against what a pattern suggests: beside it a label reads "... pattern". With
+    ``names_with_rung3`` a head that passes the threshold is named so only if it passes rung 3 too;
+    else it has the role, and the next in label order names it.
     """
 
     name: str
@@ -154,6 +156,7 @@ class Behaviour:
     needs_model: bool = False
     first_layer: int = 0
     contrary: bool = False
+    names_with_rung3: bool = False
     evidence: Callable[[Any, Sequence[Prompt]], Evidence] | None = None
 
     @property

@@ -33,7 +33,7 @@ BEHAVIOUR = Behaviour(
     ),
     rung4=Rung(
         "On repeated random tokens, removing the head raises the loss of the second copy more than "
-        "removing another head of its layer does.",
+        "removing a nearby head that does not show it does.",
         probe="repeats",
         rises=True,
     ),

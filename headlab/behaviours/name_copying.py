@@ -42,7 +42,7 @@ BEHAVIOUR = Behaviour(
     rung3=Rung("the score is already measured on what the head writes", applies=False),
     rung4=Rung(
         "On indirect-object prompts, removing the head lowers the probability of the right name "
-        "more than removing another head of its layer does.",
+        "more than removing a nearby head that does not show it does.",
         probe="names",
     ),
     tag="copies names",

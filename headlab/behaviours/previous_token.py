@@ -32,7 +32,7 @@ BEHAVIOUR = Behaviour(
     ),
     rung4=Rung(
         "On repeated random tokens, removing the head raises the loss of the second copy more than "
-        "removing another head of its layer does: induction heads read what it writes.",
+        "removing a nearby head that does not show it does: induction heads read what it writes.",
         probe="repeats",
         rises=True,
     ),

@@ -98,7 +98,7 @@ BEHAVIOUR = Behaviour(
     ),
     rung4=Rung(
         "On the fact prompts, removing the head lowers the probability of the right answer more "
-        "than removing another head of its layer does.",
+        "than removing a nearby head that does not show it does.",
         probe="facts",
     ),
     sources=("Wu et al. 2024",),
@@ -107,5 +107,6 @@ BEHAVIOUR = Behaviour(
     example="Maria lives in Oslo. Peter lives in Lima. Anna lives in Rome. The home of Peter is",
     targets=targets,
     chance_cells=chance_cells,
+    names_with_rung3=True,  # induction heads find the attribute as well
     evidence=Answers,
 )

@@ -30,7 +30,8 @@ PROBES: dict[str, Callable[..., list[Prompt]]] = {
 }
 N_PROMPTS = 8  # each costs a pass for every head of a layer
 HELD_OUT = 1  # the seed of the prompts that nothing else in this project is measured on
-BEYOND = 0.95  # of the other heads of the layer
+BEYOND = 0.95  # of the heads nearby that do not show the behaviour; more than that
+FEWEST = 8  # of them: fewer say too little
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,11 @@ def removals(
     )
 
 
+def nearby_layers(layer: int, n_layers: int) -> range:
+    """A layer and the two beside it: where the heads are that rungs 4 and 5 compare with."""
+    return range(max(layer - 1, 0), min(layer + 2, n_layers))
+
+
 def evidence_ladder(
     profile: Profile,
     head: Head,
@@ -121,8 +127,8 @@ def evidence_ladder(
         _on_the_probes(profile, head, behaviour),
         _on_this_text(reading, head, behaviour),
         _in_what_it_writes(profile, head, behaviour),
-        _when_removed(removed, head, behaviour),
-        _on_held_out_texts(removed, head, behaviour),
+        _when_removed(profile, removed, head, behaviour),
+        _on_held_out_texts(profile, removed, head, behaviour),
     )
 
 
@@ -177,22 +183,25 @@ def _in_what_it_writes(profile: Profile, head: Head, behaviour: str) -> Step:
     return Step(*rung, _judged(share, asked.least), words, share, asked.least)
 
 
-def _when_removed(removed: Removals | None, head: Head, behaviour: str) -> Step:
+def _when_removed(profile: Profile, removed: Removals | None, head: Head, behaviour: str) -> Step:
     asked = get_behaviour(behaviour).rung4
     if not asked.applies:
         return Step(4, "When it is removed", "", "does not apply", asked.asks)
     effect = None if removed is None or removed.probe != asked.probe else removed.effect
-    return _beyond_others(effect, head, asked.rises, (4, "When it is removed", asked.asks))
+    rung = (4, "When it is removed", asked.asks)
+    return _beyond_others(effect, profile, head, behaviour, rung)
 
 
-def _on_held_out_texts(removed: Removals | None, head: Head, behaviour: str) -> Step:
+def _on_held_out_texts(
+    profile: Profile, removed: Removals | None, head: Head, behaviour: str
+) -> Step:
     asked = get_behaviour(behaviour).rung4
     title = "On texts held out"
     if not asked.applies:
         return Step(5, title, "", "does not apply", "it repeats rung 4, which does not apply")
     effect = None if removed is None or removed.probe != asked.probe else removed.held_out
     asks = f"The same on {N_PROMPTS} {_HELD_OUT_WORDS[str(asked.probe)]}, drawn with another seed."
-    return _beyond_others(effect, head, asked.rises, (5, title, asks))
+    return _beyond_others(effect, profile, head, behaviour, (5, title, asks))
 
 
 _HELD_OUT_WORDS = {
@@ -203,16 +212,39 @@ _HELD_OUT_WORDS = {
 
 
 def _beyond_others(
-    effect: np.ndarray | None, head: Head, rises: bool, rung: tuple[int, str, str]
+    effect: np.ndarray | None,
+    profile: Profile,
+    head: Head,
+    behaviour: str,
+    rung: tuple[int, str, str],
 ) -> Step:
-    """Whether a head's effect has the right sign and exceeds those of its layer's other heads."""
+    """Whether a head's effect has the right sign and exceeds those of heads without the behaviour.
+
+    These are the heads of its layer and of the two beside it that do not show the behaviour: with
+    those that do, only one head of a layer could ever pass.
+    """
     if effect is None or np.isnan(effect[head]):
         return Step(*rung, "not measured", "the head has not been removed yet")
-    signed = effect[head.layer] if rises else -effect[head.layer]
-    mine, others = signed[head.head], np.delete(signed, head.head)
-    if not len(others):
-        return Step(*rung, "not measured", "its layer has no other head to compare it with")
-    share = float((others < mine).mean())
-    words = f"share of the layer's other heads that matter less; {effect[head]:+.3f} nats"
-    status: Status = "passed" if share >= BEYOND and mine > 0 else "failed"
+    about = get_behaviour(behaviour)
+    shows = profile.value(behaviour) >= about.shown_from  # NaN shows nothing
+    others = [
+        Head(layer, other)
+        for layer in nearby_layers(head.layer, profile.n_layers)
+        for other in range(profile.n_heads)
+        if not shows[layer, other] and (layer, other) != head
+    ]
+    sign = 1 if about.rung4.rises else -1
+    found = np.array([sign * effect[other] for other in others if not np.isnan(effect[other])])
+    if len(found) < FEWEST:
+        words = (
+            f"too few to compare with: {len(found)} heads nearby do not show it, {FEWEST} needed"
+        )
+        return Step(*rung, "not measured", words)
+    mine = sign * effect[head]
+    share = float((found < mine).mean())
+    words = (
+        f"share of {len(found)} heads nearby without the behaviour that matter less; "
+        f"{effect[head]:+.3f} nats"
+    )
+    status: Status = "passed" if share > BEYOND and mine > 0 else "failed"
     return Step(*rung, status, words, share, BEYOND)

@@ -72,6 +72,25 @@ def on_scale(behaviour: Behaviour, score: np.ndarray, chance: np.ndarray) -> np.
     return score if behaviour.scale == "raw" else excess(score, chance)
 
 
+def naming_values(
+    values: Mapping[str, np.ndarray],
+    evidence: Mapping[str, np.ndarray],
+    order: Mapping[str, Behaviour],
+) -> dict[str, np.ndarray]:
+    """The values that may name a head: NaN where a behaviour asks for rung 3 and it fails.
+
+    ``evidence`` maps the rungs' figures to [layer, head]; one that is missing or NaN fails.
+    """
+    found = dict(values)
+    for name, behaviour in order.items():
+        if behaviour.names_with_rung3:
+            rung = behaviour.rung3
+            assert rung.figure is not None and rung.least is not None
+            share = evidence.get(rung.figure, np.full(values[name].shape[-2:], np.nan))
+            found[name] = np.where(share >= rung.least, values[name], np.nan)
+    return found
+
+
 def decide_labels(values: Mapping[str, np.ndarray], order: Mapping[str, Behaviour]) -> np.ndarray:
     """The label of each head as an index into ``order``; ``len(order)`` means unclassified.
 

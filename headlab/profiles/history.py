@@ -22,12 +22,14 @@ class History:
     """A model over its training, as `scripts/mini_history.py` writes it.
 
     ``steps`` [checkpoint], rising; ``best`` maps a behaviour to the highest score of any head
-    [checkpoint], ``labels`` a label to the number of heads that carry it.
+    [checkpoint], ``labels`` a label to the number of heads that carry it. ``note`` says what is
+    to be known of these figures, if anything.
     """
 
     steps: np.ndarray
     best: dict[str, np.ndarray]
     labels: dict[str, np.ndarray]
+    note: str = ""
 
     def first_step(self, behaviour: str, level: float) -> int | None:
         """The first checkpoint whose best score reaches ``level``; None if none does."""
@@ -97,4 +99,5 @@ def _from_json(data: Any) -> History:
         steps,
         {name: np.array([row["best"][name] for row in rows], dtype=float) for name in known},
         {name: np.array([row["labels"][name] for row in rows], dtype=int) for name in labels},
+        str(data.get("note", ""))[:500],
     )

@@ -160,15 +160,22 @@ def _combine(
     return _Resampled(score, chance)
 
 
-def _labels(measured: Measurements, order: Mapping[str, Behaviour]) -> np.ndarray:
-    """Label indices [layer, head] from all prompts counted once."""
-    return confidence.decide_labels(
-        {
-            name: _combine(b, measured[name], _once(measured[name])).on_scale(b)[0]
-            for name, b in order.items()
-        },
-        order,
-    )
+def _labels(
+    measured: Measurements,
+    order: Mapping[str, Behaviour],
+    evidence: Mapping[str, np.ndarray] | None = None,
+) -> np.ndarray:
+    """Label indices [layer, head] from all prompts counted once.
+
+    Without ``evidence`` no label asks for any: what would be named at most.
+    """
+    values = {
+        name: _combine(b, measured[name], _once(measured[name])).on_scale(b)[0]
+        for name, b in order.items()
+    }
+    if evidence is not None:
+        values = confidence.naming_values(values, evidence, order)
+    return confidence.decide_labels(values, order)
 
 
 def _once(by_probe: Mapping[str, Measured]) -> dict[str, np.ndarray]:
@@ -234,12 +241,10 @@ def profile_model(
     work.start("measuring the probes")
     for share, measured in measure_in_stages(model, prompts, chosen, work.did, sums, gathered):
         if share == 1 or partial is not None:
-            statistics = _statistics(measured, order)
+            evidence = _figures(gathered)
+            statistics = _statistics(measured, order, evidence)
         if partial is not None:
             partial(share, as_profile(statistics))
-    evidence: dict[str, np.ndarray] = {}
-    for each in (each for of_probe in gathered.values() for each in of_probe):
-        evidence |= each.figures()
 
     label = statistics.label
     holds_in = np.zeros(label.shape, dtype=int)
@@ -247,7 +252,7 @@ def profile_model(
         work.start(f"variant: {name}")
         again = measure(model, changed, chosen, work.did)
         merged = {name: measured[name] | again[name] for name in measured}
-        holds_in += _labels(merged, order) == label
+        holds_in += _labels(merged, order, evidence) == label
 
     found = None
     if controls:
@@ -373,7 +378,17 @@ def _draws(n_prompts: int) -> np.ndarray:
     return confidence.bootstrap_weights(n_prompts, SEED)
 
 
-def _statistics(measured: Measurements, order: Mapping[str, Behaviour]) -> _Statistics:
+def _figures(gathered: Mapping[str, Sequence[Evidence]]) -> dict[str, np.ndarray]:
+    """All figures of evidence by name, as far as their probes have been read."""
+    found: dict[str, np.ndarray] = {}
+    for each in (each for of_probe in gathered.values() for each in of_probe):
+        found |= each.figures()
+    return found
+
+
+def _statistics(
+    measured: Measurements, order: Mapping[str, Behaviour], evidence: Mapping[str, np.ndarray]
+) -> _Statistics:
     n_prompts = {
         probe: len(m.rows) for by_probe in measured.values() for probe, m in by_probe.items()
     }
@@ -406,13 +421,15 @@ def _statistics(measured: Measurements, order: Mapping[str, Behaviour]) -> _Stat
             probe: confidence.weighted_means(m, np.ones((1, len(m.rows))))[0][0]
             for probe, m in by_probe.items()
         }
-    label = confidence.decide_labels(values, order)
-    figures["margin"] = confidence.margins(values, label, order)
+    naming = confidence.naming_values(values, evidence, order)
+    label = confidence.decide_labels(naming, order)
+    figures["margin"] = confidence.margins(naming, label, order)
     figures["prompt_scores"] = {
         name: {probe: m.score for probe, m in by_probe.items()}
         for name, by_probe in measured.items()
     }
-    stability = (confidence.decide_labels(resampled_values, order) == label).mean(axis=0)
+    again = confidence.naming_values(resampled_values, evidence, order)
+    stability = (confidence.decide_labels(again, order) == label).mean(axis=0)
     few = [n_prompts[b.probes[0]] < confidence.MIN_PROMPTS for b in order.values()]
     stability[np.array([*few, any(few)])[label]] = np.nan
     shows = {name: values[name] >= b.shown_from for name, b in order.items()}

@@ -11,6 +11,7 @@ from headlab.measuring.confidence import (
     excess,
     label_names,
     margins,
+    naming_values,
     on_scale,
     weighted_means,
 )
@@ -168,3 +169,31 @@ def test_margin_by_hand(given, margin):
     found = values(**given)
     label = decide_labels(found, ORDER)
     assert margins(found, label, ORDER).item() == pytest.approx(margin)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "label"),
+    [
+        ({"raises_the_answer": np.array([[0.5]])}, "retrieval"),
+        ({"raises_the_answer": np.array([[0.49]])}, "induction"),
+        ({"raises_the_answer": np.array([[np.nan]])}, "induction"),
+        ({}, "induction"),
+    ],
+)
+def test_retrieval_names_a_head_only_with_rung_3(evidence, label):
+    given = values(retrieval=0.9, induction=0.7)
+    naming = naming_values(given, evidence, ORDER)
+    found = decide_labels(naming, ORDER)
+    assert label_names(found, ORDER).item() == label and given["retrieval"].item() == 0.9
+    margin = margins(naming, found, ORDER).item()
+    assert margin == pytest.approx(0.9 - 0.4 if label == "retrieval" else 0.7 - 0.6)
+    many = {name: np.repeat(value, 3, axis=0)[:, None] for name, value in given.items()}
+    again = decide_labels(naming_values(many, evidence, ORDER), ORDER)
+    assert set(label_names(again, ORDER).ravel()) == {label}
+
+
+def test_without_rung_3_and_another_name_a_head_is_unclassified_below_the_others():
+    naming = naming_values(values(retrieval=0.9), {}, ORDER)
+    found = decide_labels(naming, ORDER)
+    assert label_names(found, ORDER).item() == UNCLASSIFIED
+    assert margins(naming, found, ORDER).item() > 0

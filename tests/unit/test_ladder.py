@@ -7,7 +7,14 @@ import pytest
 
 from headlab import HeadlabError, ablate, load_model, mean_reference, profile_model, read_text
 from headlab.behaviours import behaviours, get_behaviour
-from headlab.evidence.ladder import HELD_OUT, N_PROMPTS, Removals, evidence_ladder, removals
+from headlab.evidence.ladder import (
+    HELD_OUT,
+    N_PROMPTS,
+    Removals,
+    evidence_ladder,
+    nearby_layers,
+    removals,
+)
 from headlab.heads import Head
 from headlab.measuring.probes import facts, names, repeats
 
@@ -98,38 +105,68 @@ def removed(model):
 
 
 def effects(**of_heads):
-    """An effect map of layer 3 in which the heads named have these effects and others none."""
+    """An effect map of layers 2 to 4 in which the heads named have these effects, others none."""
     found = np.full((12, 12), np.nan)
-    found[3] = 0
+    found[2:5] = 0
     for name, value in of_heads.items():
-        found[3, int(name[1:])] = value
+        found[Head.parse(name.replace("_", "."))] = value
     return found
+
+
+def showing(profile, behaviour, *heads):
+    """The profile with these heads alone showing the behaviour."""
+    score = np.zeros((12, 12))
+    for head in heads:
+        score[head] = 1
+    return replace(
+        profile,
+        score=profile.score | {behaviour: score},
+        excess=profile.excess | {behaviour: score},
+    )
 
 
 @pytest.mark.parametrize(
     ("behaviour", "probe", "effect", "status"),
     [
-        ("induction", "repeats", {"h5": 0.2}, "passed"),
-        ("induction", "repeats", {"h5": 0.2, "h6": 0.3}, "failed"),  # another matters more
-        ("induction", "repeats", {"h5": -0.2, "h6": -0.3}, "failed"),  # the wrong way
-        ("retrieval", "facts", {"h5": -0.2}, "passed"),
-        ("retrieval", "facts", {"h5": 0.2}, "failed"),
-        ("name_suppression", "names", {"h5": 0.2}, "passed"),
-        ("induction", "facts", {"h5": 0.2}, "not measured"),  # another probe's figures
+        ("induction", "repeats", {"L3_H5": 0.2}, "passed"),
+        ("induction", "repeats", {"L3_H5": 0.2, "L3_H6": 0.3}, "passed"),  # which shows it too
+        ("induction", "repeats", {"L3_H5": 0.2, "L3_H7": 0.3}, "passed"),  # 34 of 35 matter less
+        ("induction", "repeats", {"L3_H5": 0.2, "L2_H7": 0.3, "L4_H7": 0.3}, "failed"),
+        ("induction", "repeats", {"L3_H5": -0.2, "L2_H7": -0.3}, "failed"),  # the wrong way
+        ("retrieval", "facts", {"L3_H5": -0.2}, "passed"),
+        ("retrieval", "facts", {"L3_H5": 0.2}, "failed"),
+        ("name_suppression", "names", {"L3_H5": 0.2}, "passed"),
+        ("induction", "facts", {"L3_H5": 0.2}, "not measured"),  # another probe's figures
     ],
 )
-def test_rung_4_asks_for_more_than_the_layer_s_other_heads(
+def test_rung_4_asks_for_more_than_heads_nearby_that_do_not_show_it(
     profile, behaviour, probe, effect, status
 ):
-    still = effects()
-    steps = evidence_ladder(
-        profile, HEAD, behaviour, None, Removals(probe, effects(**effect), still)
-    )
+    still, ours = effects(), showing(profile, behaviour, HEAD, Head(3, 6))
+    steps = evidence_ladder(ours, HEAD, behaviour, None, Removals(probe, effects(**effect), still))
     assert steps[3].status == status
     held_out = evidence_ladder(
-        profile, HEAD, behaviour, None, Removals(probe, still, effects(**effect))
+        ours, HEAD, behaviour, None, Removals(probe, still, effects(**effect))
     )
     assert held_out[4].status == status and held_out[3].status in ("failed", "not measured")
+
+
+def test_too_few_heads_to_compare_with_are_said_to_be_too_few(profile):
+    everybody = showing(profile, "induction", *[(i, h) for i in range(2, 5) for h in range(10)])
+    found = Removals("repeats", effects(L3_H5=0.2), effects())
+    step = evidence_ladder(everybody, HEAD, "induction", None, found)[3]
+    assert step.status == "not measured" and "6 heads nearby do not show it" in step.words
+    alone = effects(L3_H5=0.2)
+    alone[[2, 4]] = np.nan  # the layers beside it were not measured
+    one = evidence_ladder(
+        showing(profile, "induction", HEAD),
+        HEAD,
+        "induction",
+        None,
+        Removals("repeats", alone, alone),
+    )[3]
+    assert "of 11 heads nearby" in one.words
+    assert list(nearby_layers(0, 12)) == [0, 1] and list(nearby_layers(11, 12)) == [10, 11]
 
 
 def test_removals_are_the_engine_s_on_the_probe_and_on_texts_held_out(model, removed):

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from headlab.behaviours import Spans
-from headlab.evidence.ladder import Removals, removals
+from headlab.evidence.ladder import Removals, nearby_layers, removals
 from headlab.evidence.verify import Comparison, verify_model
 from headlab.heads import Head
 from headlab.interventions import (
@@ -310,17 +310,18 @@ def _removals_key(selection: Selection, probe: str, layer: int) -> Hashable:
 
 
 def ready_removals(selection: Selection, probe: str, layer: int) -> Removals | None:
-    """What removing the heads of a layer does on a probe, if it need not be measured."""
+    """What removing heads of a layer and of those beside it does, if it need not be measured."""
     return result_cache().find(_removals_key(selection, probe, layer))
 
 
 def get_removals(selection: Selection, probe: str, layer: int) -> Removals:
-    """What removing the heads of a layer does on a probe, measured if it must be."""
+    """What removing heads of a layer and of those beside it does on a probe, measured if needed."""
     model, start = get_model(selection.model), policy(selection.start_token)
+    layers = nearby_layers(layer, model.n_layers)
     return long_work(
         _removals_key(selection, probe, layer),
-        lambda job: removals(model, probe, [layer], start, job.progress),
-        f"Removing every head of layer {layer}",
+        lambda job: removals(model, probe, layers, start, job.progress),
+        f"Removing every head of layers {layers[0]} to {layers[-1]}",
     )
 
 

@@ -204,7 +204,8 @@ def measure_removals(selection: Selection, head: Head, names: list[str]) -> None
         return
     if st.button(
         "Measure what removing it does",
-        help="Rungs 4 and 5: every head of the layer is removed in turn on our probe texts.",
+        help="Rungs 4 and 5: every head of this layer and of the two beside it is removed in turn "
+        "on our probe texts.",
         key=f"removals {head}",
     ):
         for probe in waiting:

@@ -13,6 +13,7 @@ from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import get_profile
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
+from headlab.ui.views.words import plain
 
 
 def training(selection: Selection) -> None:
@@ -46,6 +47,8 @@ def training(selection: Selection) -> None:
         key="history labels",
         alt="Heads of each label over training",
     )
+    if history.note:
+        st.caption(plain(history.note))
     st.dataframe(
         history_table(history),
         hide_index=True,

@@ -1,4 +1,4 @@
-"""A real server and a real Chromium, one of each for all browser tests."""
+"""A real server and a real Chromium, one of each for all browser tests of a worker."""
 
 import os
 import socket

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from headlab.behaviours import behaviours
 from headlab.heads import Head
-from headlab.measuring.confidence import UNCLASSIFIED
+from headlab.measuring.confidence import UNCLASSIFIED, naming_values
 
 if TYPE_CHECKING:
     from headlab.profiles.profile import Profile
@@ -50,15 +51,21 @@ def check_figures(profile: "Profile") -> None:
 def _check_labels(profile: "Profile") -> None:
     """Raise ValueError for labels that do not follow from the scores by the profile's thresholds.
 
-    A value that lies on its threshold may have been rounded to either side of it.
+    A value that lies on its threshold may have been rounded to either side of it. Profiles from
+    before that rule name heads that pass a behaviour though its rung 3 fails.
     """
-    passed, near = [], np.zeros(profile.label.shape, dtype=bool)
-    for name, rule in profile.provenance["thresholds"].items():
+    rules, passed, near = profile.provenance["thresholds"], {}, np.zeros_like(profile.label, bool)
+    for name, rule in rules.items():
         value = (profile.score if rule["scale"] == "raw" else profile.excess)[name]
-        passed.append(value >= rule["threshold"])
+        passed[name] = value >= rule["threshold"]
         near |= np.isclose(value, rule["threshold"], atol=1e-5)
-    expected = np.select(passed, list(profile.provenance["thresholds"]), UNCLASSIFIED)
-    wrong = (profile.label != expected) & ~near
+    by_pattern = np.select(list(passed.values()), list(rules), UNCLASSIFIED)
+    known = {name: about for name, about in behaviours().items() if name in rules}
+    ones = {name: passed[name].astype(float) for name in known}
+    for name, value in naming_values(ones, profile.evidence, known).items():
+        passed[name] = value == 1
+    expected = np.select(list(passed.values()), list(rules), UNCLASSIFIED)
+    wrong = (profile.label != expected) & (profile.label != by_pattern) & ~near
     if wrong.any():
         head = Head(*map(int, np.argwhere(wrong)[0]))
         raise ValueError(f"the label of {head} is not what its scores give")

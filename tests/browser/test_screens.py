@@ -1,6 +1,7 @@
 """What stands on the first screen, and where pages begin; each page is opened once a size."""
 
 import pytest
+from playwright.sync_api import expect
 
 from headlab.behaviours import behaviours
 from tests.browser.conftest import settle
@@ -120,7 +121,7 @@ def test_enter_removes_the_one_head_that_was_typed(page, app):
     page.goto(f"{app}/Cause?removed=L0.H0")
     box = page.get_by_role("combobox", name="Heads to remove")
     box.fill("L3.H1")
-    page.get_by_role("option").first.wait_for()
+    expect(page.get_by_role("option").first).to_contain_text("L3.H1")  # the list is narrowed
     page.keyboard.press("Enter")
     page.wait_for_url("**removed=L0.H0-L3.H1")
     box.click()

@@ -18,8 +18,8 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-# three at a time, for those in a browser mostly wait; a file stays together (tests/conftest.py)
-WORKERS = ["-n", "3", "--dist=loadgroup"]
+# two at a time; what shares fixtures stays together (tests/conftest.py names the groups)
+WORKERS = ["-n", "logical", "--maxprocesses=2", "--dist=loadgroup"]
 COMMANDS = {
     "app": ("requirements.txt", ["-m", "headlab", "app"]),
     "serve": ("requirements.txt", ["-m", "headlab", "serve"]),
@@ -31,7 +31,7 @@ CLI += "behaviours sheets".split()
 COMMANDS.update((name, ("requirements.txt", ["-m", "headlab", name])) for name in CLI)
 USAGE = """usage: python start.py app   [streamlit arguments]   open the laboratory in the browser
        python start.py serve [streamlit arguments]   open it to a room, on the network
-       python start.py test  [pytest arguments]      run the tests, three at a time
+       python start.py test  [pytest arguments]      run the tests, two at a time
        python start.py COMMAND [arguments]           a command of the command line:
            %s
 

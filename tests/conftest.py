@@ -79,13 +79,12 @@ def chromium() -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What workers share: a file stays whole; those in a browser come first, for they take long.
-
-    Each worker that runs some of them has a server and a browser of its own.
-    """
-    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+    """What two workers share: a file stays whole, and tests of the one server stay together."""
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+        group = str(item.path)
+        if item.get_closest_marker("browser"):
+            group = "browser" if "app" in item.fixturenames else "browser, without the server"
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def reason_of(report) -> str:

@@ -1,4 +1,4 @@
-"""A real server and a real Chromium, one of each for all browser tests of a worker."""
+"""A real server and a real Chromium, one of each for all browser tests."""
 
 import os
 import socket

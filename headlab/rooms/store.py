@@ -111,6 +111,10 @@ class Store:
             _listen(self._engine)
             _DATA.create_all(self._engine)
 
+    def close(self) -> None:
+        """Close every connection; what is asked afterwards opens a new one."""
+        self._engine.dispose()
+
     def open(self, title: str = "", hours: float = HOURS) -> tuple[Room, str]:
         """A new room, and the secret that makes its teacher."""
         if not 0 < hours <= MOST_HOURS:

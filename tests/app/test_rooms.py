@@ -1,6 +1,7 @@
 """A room through whole pages: a teacher opens it, learners come in, answers arrive."""
 
 import json
+from contextlib import closing
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -20,7 +21,8 @@ def store(monkeypatch, tmp_path):
     place = tmp_path / "rooms.sqlite"
     monkeypatch.setenv("HEADLAB_STORE", str(place))
     rooms.store.clear()
-    yield Store(place)
+    with closing(Store(place)) as opened:
+        yield opened
     rooms.store.clear()
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ def place(tmp_path):
 
 @pytest.fixture
 def rooms(place):
-    return Store(place)
+    with closing(Store(place)) as opened:
+        yield opened
 
 
 def test_what_is_handed_in_last_is_what_there_is(rooms):
@@ -68,7 +70,7 @@ def test_nothing_is_let_in(rooms):
 def test_secrets_and_tokens_are_not_in_the_file(rooms, place):
     room, secret = rooms.open()
     rooms.hand_in(room.code, "the token of anna", "her record")
-    rooms._engine.dispose()
+    rooms.close()
     raw = b"".join(path.read_bytes() for path in place.parent.iterdir())
     assert room.code.encode() in raw and b"her record" in raw
     assert secret.encode() not in raw and b"the token of anna" not in raw
@@ -85,7 +87,7 @@ def test_a_room_that_is_over_leaves_no_byte(rooms, place, monkeypatch, how):
         monkeypatch.setattr(store.time, "time", lambda: later)
         assert rooms.room(room.code) is None and rooms.teaches(room.code, secret) is None
         rooms.forget_ended()
-    rooms._engine.dispose()
+    rooms.close()
     raw = b"".join(path.read_bytes() for path in place.parent.iterdir())
     assert b"forgotten" not in raw and room.code.encode() not in raw
 
@@ -136,14 +138,14 @@ def test_a_killed_server_loses_no_locked_answer(rooms, place):
                 break
         rest = process.stdout.read().split()
     last = int(rest[-1]) if rest else 20
-    kept = int(Store(place).handed(room.code, "anna").record.split()[1])
+    kept = int(rooms.handed(room.code, "anna").record.split()[1])
     assert kept in (last, last + 1)  # the one after may have arrived without being told
 
 
 def test_a_locked_store_and_one_that_cannot_be_made_get_a_sentence(rooms, place, tmp_path):
     room, _ = rooms.open()
     impatient = Store(place)
-    impatient._engine.dispose()
+    impatient.close()
     impatient._engine = store.create_engine(f"sqlite:///{place}", connect_args={"timeout": 0.1})
     store._listen(impatient._engine)
     lock = sqlite3.connect(place, isolation_level=None)
@@ -152,6 +154,8 @@ def test_a_locked_store_and_one_that_cannot_be_made_get_a_sentence(rooms, place,
         impatient.hand_in(room.code, "anna", "x")
     lock.execute("ROLLBACK")
     assert impatient.hand_in(room.code, "anna", "x") == 1  # it goes on by itself
+    lock.close()
+    impatient.close()
     (tmp_path / "file").write_text("")
     with pytest.raises(HeadlabError, match="HEADLAB_STORE"):
         Store(tmp_path / "file" / "rooms.sqlite")

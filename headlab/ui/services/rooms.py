@@ -20,7 +20,7 @@ PROBLEM = "why nothing was handed in"
 HERE = ("localhost", "127.0.0.1", "::1")
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=Store.close)
 def store() -> Store:
     """The rooms of this server."""
     return Store(settings.store() or cache_folder() / "rooms.sqlite")

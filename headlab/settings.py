@@ -23,6 +23,7 @@ class Setting:
     default: str
     takes: str  # completes "set it to ..."
     valid: Callable[[str], bool]
+    secret: bool = False  # its value is never printed
 
 
 def _is_folder(word: str) -> bool:
@@ -31,6 +32,12 @@ def _is_folder(word: str) -> bool:
 
 def _is_folder_or_new(word: str) -> bool:
     return _is_folder(word) or not os.path.exists(os.path.expanduser(word))
+
+
+def _is_store(word: str) -> bool:
+    if "://" in word:
+        return word.startswith(("postgresql://", "postgres://"))
+    return not os.path.isdir(os.path.expanduser(word))
 
 
 def _is_length(word: str) -> bool:
@@ -98,11 +105,21 @@ SETTINGS = {
         ),
         Setting(
             name="HEADLAB_STORE",
-            meaning="The file in which rooms keep what their learners hand in, until they end. "
-            "Several servers on one machine may share it.",
+            meaning="The file in which rooms keep what their learners hand in, until they end, or "
+            "the address of a PostgreSQL database for it. Several servers may share one.",
             default="rooms.sqlite in the cache folder",
-            takes="a file that exists or can be made",
-            valid=lambda word: not os.path.isdir(os.path.expanduser(word)),
+            takes="a file that exists or can be made, or postgresql://user:password@host/database",
+            valid=_is_store,
+            secret=True,
+        ),
+        Setting(
+            name="HEADLAB_TEACHER",
+            meaning="The word with which a teacher opens rooms on a server for strangers. Several "
+            "servers behind one address need the same.",
+            default="none; `start.py serve` makes one up and prints it",
+            takes="a word of 8 to 100 characters that nobody guesses",
+            valid=lambda word: 8 <= len(word.strip()) <= 100,
+            secret=True,
         ),
         Setting(
             name="HEADLAB_ROOM",
@@ -121,7 +138,8 @@ def problems(environment: Mapping[str, str] = os.environ) -> list[str]:
     found = []
     for name, word in sorted(environment.items()):
         if name in SETTINGS and word and not SETTINGS[name].valid(word):
-            found.append(f"{name} is {word!r}: set it to {SETTINGS[name].takes}.")
+            value = "not as it should be" if SETTINGS[name].secret else repr(word)
+            found.append(f"{name} is {value}: set it to {SETTINGS[name].takes}.")
         elif name.startswith("HEADLAB_") and name not in SETTINGS:
             found.append(f"There is no setting {name}: take one of {', '.join(SETTINGS)}.")
     return found
@@ -172,9 +190,16 @@ def log_level(otherwise: str = "INFO") -> str:
     return word if word in LEVELS else otherwise
 
 
-def store() -> Path | None:
-    """The file of the rooms, if one is named."""
-    return _folder("HEADLAB_STORE")
+def store() -> str:
+    """The file or the database of the rooms, or nothing."""
+    word = _value("HEADLAB_STORE")
+    return word if "://" in word else os.path.expanduser(word)
+
+
+def teacher() -> str:
+    """The word with which rooms are opened on a server for strangers, or nothing."""
+    word = _value("HEADLAB_TEACHER").strip()
+    return word if SETTINGS["HEADLAB_TEACHER"].valid(word) else ""
 
 
 def room() -> str:

@@ -73,7 +73,7 @@ with start_page("Class") as selection:
     take_teacher_link(selection)
     with guarded():
         if rooms.teaching() is not None:
-            taught_room()
+            taught_room(selection.projector)
         else:
             offer_room()
             from_files(selection)

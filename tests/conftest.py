@@ -4,10 +4,14 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from tests.postgresql import PostgreSQL
+from tests.postgresql import found as postgresql_programs
 
 # Before anything reads them: tests do not depend on what the person who runs them has set, and
 # workers and servers do not fight over cores with threads that gain nothing at these sizes.
@@ -21,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAY_SKIP = "needs ../shared"
 NOT_FETCHED = "needs smollm2, which is not on this machine"  # in CI it is fetched
 LEFT_OUT = "Browser tests were left out"
+NO_DATABASE = "Tests of rooms in PostgreSQL were left out, it is not installed"
 IN_CI = bool(os.environ.get("CI"))
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CHROMIUM_PLACES = (
@@ -45,6 +50,25 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"{MAY_SKIP}: there is no folder {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    """A PostgreSQL server of the tests' own; its socket's path must be short."""
+    programs = postgresql_programs()
+    if programs is None:
+        pytest.skip(f"{NO_DATABASE} (Debian and Ubuntu: sudo apt install postgresql).")
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        server = PostgreSQL(programs, Path(folder))
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def postgresql(postgresql_server):
+    """An empty database."""
+    postgresql_server.empty()
+    return postgresql_server
 
 
 def what_node_lacks(node: str) -> str | None:

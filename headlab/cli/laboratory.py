@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -70,6 +71,7 @@ def open_to_room(arguments: list[str]) -> list[str]:
     port = port or os.environ.get("STREAMLIT_SERVER_PORT") or "8501"
     check_port(port)
     os.environ.setdefault("HEADLAB_PUBLIC", "1")
+    word = os.environ.setdefault("HEADLAB_TEACHER", secrets.token_hex(5))
     opened = ["--server.address=0.0.0.0", "--server.headless=true", f"--server.port={port}"]
     address = own_address()
     if address is None:
@@ -78,7 +80,7 @@ def open_to_room(arguments: list[str]) -> list[str]:
     room = os.environ.setdefault("HEADLAB_ROOM", f"http://{address}:{port}")
     print(
         f"\nThe room opens  {room}\nEverybody in this network can; stop with Ctrl+C.\n"
-        f"To see what learners answer, open  http://localhost:{port}/Class  on this machine.\n",
+        f"To see what learners answer, open  {room}/Class  : the teacher's word is  {word}\n",
         flush=True,
     )
     # with its own address named, streamlit does not ask a server outside for it

@@ -25,6 +25,7 @@ from headlab.exercises.record import (
     calibration,
 )
 from headlab.exercises.record_file import parse_record
+from headlab.exercises.votes import Votes
 from headlab.files import to_csv
 
 COLUMNS = (
@@ -38,10 +39,11 @@ COLUMNS = (
 class QuestionBoard:
     """What a class answered to one question on one model.
 
-    ``part`` is "question" or "transfer". ``first`` and ``revised`` count answers by their words,
-    most frequent first (a transfer has no revised ones). ``right_first`` and ``right_revised``
-    count the right ones. ``missing`` learners have not answered, ``skipped`` of them on purpose.
-    ``keys`` above 1 means that the records disagree about the answer.
+    ``part`` is "question" or "transfer". ``first``, ``second`` (a room's vote after talking) and
+    ``revised`` count answers by their words, most frequent first (a transfer has only first ones).
+    ``right_first`` and ``right_revised`` count the right ones. ``missing`` learners have not
+    answered, ``skipped`` of them on purpose. ``keys`` above 1 means that the records disagree about
+    the answer. ``votes`` sets the first beside the second, for those who gave both.
     """
 
     place: tuple[Any, ...]
@@ -56,12 +58,14 @@ class QuestionBoard:
     key: Key
     keys: int
     first: Mapping[str, int]
+    second: Mapping[str, int]
     revised: Mapping[str, int]
     accepted: frozenset[str]
     right_first: int
     right_revised: int
     skipped: int
     missing: int
+    votes: Votes
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,8 @@ class Board:
         assert about.key is not None
         first = [answer for _, answer, _ in found if answer is not None]
         revised = [answer for _, _, answer in found if answer is not None]
+        voted = [entry for entry in entries if entry.second is not None and part == "question"]
+        second = [entry.second for entry in voted if entry.second is not None]
         verdict = {"question": "first", "transfer": "transfer"}[part]
         stage = {"question": "predict", "transfer": "transfer"}[part]
         entry = entries[0]
@@ -189,15 +195,26 @@ class Board:
             key=about.key,
             keys=len(keys),
             first=_counted(first),
+            second=_counted(second),
             revised=_counted(revised),
-            accepted=frozenset(a.text for a in (*first, *revised) if a.value in common),
+            accepted=frozenset(a.text for a in (*first, *second, *revised) if a.value in common),
             right_first=sum(e.verdicts[verdict] == RIGHT for e in entries),
             right_revised=sum(
                 e.verdicts["revised"] == RIGHT for e in entries if part == "question"
             ),
             skipped=sum(stage in e.skipped for e in entries),
             missing=len(self.records) - len(first),
+            votes=Votes.of(voted),
         )
+
+    def current(self) -> QuestionBoard | None:
+        """The question that most learners answered last, None before anybody has."""
+        latest = [max(r.entries, key=lambda e: e.started) for r in self.records if r.entries]
+        places = Counter(entry.place for entry in latest if entry.first is not None)
+        if not places:
+            return None
+        place = places.most_common(1)[0][0]
+        return next(q for q in self._questions if q.place == place and q.part == "question")
 
     def calibration(self) -> list[CalibrationRow]:
         """How sure against how right, over the whole class."""
@@ -233,7 +250,7 @@ class Board:
         return pd.DataFrame(rows, columns=["learner", "sheet", "step", "model"])
 
     def table(self) -> pd.DataFrame:
-        """One row for each answer (first, revised, transfer) of each learner; see ``COLUMNS``."""
+        """One row for each answer (first, second, revised, transfer) of a learner: ``COLUMNS``."""
         rows = [
             row
             for learner, record in zip(self.learners(), self.records, strict=True)
@@ -250,8 +267,8 @@ class Board:
         """One row for each learner: what they took part in, and how they answered.
 
         ``id``, ``name``, ``steps done`` of ``steps`` (those that anyone met), how many they
-        ``predicted`` and ``explained``, and of the graded ones how many were ``first right`` and,
-        after another look, ``revised right``.
+        ``predicted`` and ``explained``, and of the graded ones how many were ``first right``,
+        ``second right`` (in a room, after talking) and, after another look, ``revised right``.
         """
         n_steps = len({entry.place for entry in self.entries})
         rows = []
@@ -267,6 +284,7 @@ class Board:
                     "predicted": sum(entry.first is not None for entry in entries),
                     "explained": sum(bool(entry.explanation) for entry in entries),
                     "first right": sum(each["first"] == RIGHT for each in verdicts),
+                    "second right": sum(each.get("second") == RIGHT for each in verdicts),
                     "revised right": sum(each["revised"] == RIGHT for each in verdicts),
                 }
             )
@@ -303,6 +321,7 @@ def _confident_miss(entry: Entry, question: QuestionBoard) -> list[str]:
 def _rows(learner: str, record: Record, entry: Entry) -> list[dict[str, Any]]:
     answers = {
         "first": (entry.question, entry.first),
+        "second": (entry.question, entry.second),
         "revised": (entry.question, entry.revised),
         "transfer": (entry.transfer, entry.transfer_answer),
     }

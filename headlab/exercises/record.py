@@ -113,6 +113,7 @@ class Entry:
     """One step of one sheet, as far as the learner has come. ``step`` counts from 1.
 
     ``attempt`` counts from 1 and grows when a step is revisited. ``skipped`` names stages.
+    ``second`` is the vote in a room after talking to neighbours, before anything was shown.
     """
 
     sheet: str
@@ -125,6 +126,7 @@ class Entry:
     started: str
     question: AskedQuestion
     first: Answer | None = None
+    second: Answer | None = None
     observation: str = ""
     explanation: str = ""
     revised: Answer | None = None
@@ -184,12 +186,15 @@ class Entry:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """The outcomes of the first, the revised and the transfer answer."""
-        return {
+        """The outcomes of the first, the revised and the transfer answer, and of a second vote."""
+        found = {
             "first": _outcome(self.question, self.first),
             "revised": _outcome(self.question, self.revised),
             "transfer": _outcome(self.transfer, self.transfer_answer),
         }
+        if self.second is not None:
+            found["second"] = _outcome(self.question, self.second)
+        return found
 
     @property
     def predictions(self) -> list[tuple[Answer, str]]:
@@ -205,6 +210,19 @@ class Entry:
         self._must_be(PREDICT)
         question = replace(AskedQuestion.of(prepared), key=prepared.key)
         return self._on(now, question=question, first=_answer(prepared, value, sureness, now))
+
+    @property
+    def may_vote_again(self) -> bool:
+        """Whether a first answer is locked and nothing was shown yet."""
+        return self.first is not None and self.second is None and self.stage == OBSERVE
+
+    def vote_again(
+        self, prepared: PreparedQuestion, value: str, sureness: int, now: str = ""
+    ) -> "Entry":
+        """Keep a second vote beside the first."""
+        if not self.may_vote_again:
+            raise HeadlabError("There is nothing to vote on again: this step stays as it is.")
+        return self._on(now, second=_answer(prepared, value, sureness, now))
 
     def observe(self, words: str, now: str = "") -> "Entry":
         """Keep what the learner saw."""
@@ -290,6 +308,15 @@ class Record:
         name = self.name or other.name
         return replace(self, name=name, created=created, entries=tuple(entries.values()))
 
+    def following(self, earlier: "Record") -> "Record":
+        """This record with every answer as it was locked in an earlier state of it."""
+        entries = {entry.identity: entry for entry in self.entries}
+        for old in earlier.entries:
+            new = entries.get(old.identity)
+            if new is None or any(old_ not in (None, new_) for old_, new_ in _locked(old, new)):
+                entries[old.identity] = old
+        return replace(self, entries=tuple(entries.values()))
+
     def revisit(self) -> list[Entry]:
         """Steps whose latest first answer was wrong and confident, most confident first."""
         latest: dict[tuple[Any, ...], Entry] = {}
@@ -347,8 +374,14 @@ def _missed(entry: Entry) -> bool:
     )
 
 
-def _progress(entry: Entry) -> tuple[int, str]:
-    return STAGES.index(entry.stage), entry.finished or ""
+def _locked(old: Entry, new: Entry) -> Iterable[tuple[Answer | None, Answer | None]]:
+    """The answers of two states of an entry, in pairs."""
+    names = ("first", "second", "revised", "transfer_answer")
+    return ((getattr(old, name), getattr(new, name)) for name in names)
+
+
+def _progress(entry: Entry) -> tuple[int, bool, str]:
+    return STAGES.index(entry.stage), entry.second is not None, entry.finished or ""
 
 
 def _outcome(asked: AskedQuestion | None, answer: Answer | None) -> str:
@@ -383,4 +416,6 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         asked = getattr(entry, name)
         if asked is not None and asked.key is not None:
             data[name]["key"]["figures"] = dict(asked.key.figures)
+    if entry.second is None:  # as in the files of those who never voted twice
+        del data["second"]
     return {**data, "verdicts": entry.verdicts}

@@ -182,6 +182,7 @@ class _Entry(_Part):
     started: Time
     question: _Asked
     first: _Answer | None
+    second: _Answer | None = None
     observation: str = _text()
     explanation: str = _text()
     revised: _Answer | None
@@ -209,7 +210,7 @@ _OBJECTS: dict[str, type[BaseModel]] = {
     "question": _Asked,
     "transfer": _Asked,
     "key": _Key,
-    **dict.fromkeys(("first", "revised", "transfer_answer"), _Answer),
+    **dict.fromkeys(("first", "second", "revised", "transfer_answer"), _Answer),
 }
 
 
@@ -229,6 +230,7 @@ def _entry(found: _Entry, number: int) -> Entry:
         started=found.started,
         question=_asked(found.question),
         first=_answer(found.first),
+        second=_answer(found.second),
         observation=found.observation,
         explanation=found.explanation,
         revised=_answer(found.revised),
@@ -262,7 +264,10 @@ def _wrong(entry: Entry, verdicts: dict[str, str]) -> Iterable[str]:
         yield "is graded without an answer"
     if verdicts != entry.verdicts:
         yield "has a verdict that does not follow from its answer and key"
-    later = (entry.observation, entry.explanation, entry.revised, entry.transfer_answer)
+    later = (
+        *(entry.second, entry.observation, entry.explanation, entry.revised),
+        entry.transfer_answer,
+    )
     if entry.first is None and any(later):
         yield "goes on after a prediction that was never made"
     for question, answer in (

@@ -1,6 +1,6 @@
 """Predictions beside what was measured, and what a class answered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -37,17 +37,19 @@ def calibration_figure(
 
 def answers_figure(
     answers: Sequence[str],
-    first: Sequence[int],
-    revised: Sequence[int],
+    rounds: Mapping[str, Sequence[int]],
     accepted: Sequence[bool],
     title: str,
 ) -> go.Figure:
-    """How often a class gave each answer, first and revised; a check mark at what was measured."""
+    """How often a class gave each answer, in each round (first, revised); ✓ at what was measured.
+
+    ``rounds`` holds a count for each answer, by the name of the round.
+    """
     names = [
         f"{answer} ✓" if right else answer for answer, right in zip(answers, accepted, strict=True)
     ]
     figure = go.Figure()
-    for name, counts, shape in (("first", first, ""), ("revised", revised, "/")):
+    for (name, counts), shape in zip(rounds.items(), ("", "x", "/"), strict=False):
         figure.add_bar(
             name=name,
             y=[plain(text) for text in names],
@@ -60,7 +62,7 @@ def answers_figure(
     figure.update_layout(
         barmode="group", legend={"orientation": "h", "y": 1.0, "yanchor": "bottom"}
     )
-    most = max((*first, *revised, 1))
+    most = max(1, *(count for counts in rounds.values() for count in counts))
     figure.update_xaxes(title="learners", range=[0, most * 1.05], dtick=-(-most // 8))
     figure.update_yaxes(type="category", autorange="reversed")
     return figure

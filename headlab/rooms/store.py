@@ -10,73 +10,62 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Boolean,
-    Column,
-    Connection,
-    Engine,
-    Float,
-    ForeignKey,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    delete,
-    event,
-    func,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from headlab.errors import HeadlabError
 from headlab.exercises.record import MAX_BYTES
+from headlab.rooms.database import (
+    CODE,
+    RECORDS,
+    ROOMS,
+    forget_bytes,
+    open_database,
+    told,
+    writing,
+)
 
 HOURS = 4  # a room is open
 MOST_HOURS = 24 * 14
 MOST_ROOMS = 100
 MOST_LEARNERS = 300  # of a room
-LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # none that look alike
-CODE = 10  # letters: 49 bits, which nobody guesses
+LETTERS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"  # none that look alike: a code has 49 bits
 
-_DATA = MetaData()
-_ROOMS = Table(
-    "rooms",
-    _DATA,
-    Column("code", String(CODE), primary_key=True),
-    Column("secret", String(64), nullable=False),
-    Column("title", String(200), nullable=False),
-    Column("closes", Float, nullable=False),
-    Column("held", Boolean, nullable=False),
-)
-_RECORDS = Table(
-    "records",
-    _DATA,
-    Column("room", String(CODE), ForeignKey("rooms.code", ondelete="CASCADE"), primary_key=True),
-    Column("learner", String(64), primary_key=True),
-    Column("number", Integer, nullable=False),
-    Column("record", Text, nullable=False),
-    Column("at", Float, nullable=False),
-)
+FREE, FIRST, SECOND = PHASES = ("free", "first", "second")  # what learners may see and do
 
 
 @dataclass(frozen=True)
 class Room:
-    """An open room. ``closes`` is when it ends, in seconds since 1970; ``held``: answers wait."""
+    """An open room.
+
+    ``closes`` is when it ends, and ``shown_at`` when its answers are shown without the teacher, in
+    seconds since 1970. ``sheets`` are those of the lesson (none: all), and only steps up to
+    ``steps`` are open (None: all).
+    """
 
     code: str
     title: str
     closes: float
-    held: bool
+    chosen_phase: str = FREE
+    shown_at: float | None = None
+    steps: int | None = None
+    sheets: tuple[str, ...] = ()
+
+    @property
+    def phase(self) -> str:
+        """Answers are shown at once (FREE), wait (FIRST), or wait for a second vote (SECOND)."""
+        is_over = self.shown_at is not None and self.shown_at <= time.time()
+        return FREE if is_over else self.chosen_phase
+
+    @property
+    def held(self) -> bool:
+        """Whether answers wait until the teacher shows them."""
+        return self.phase != FREE
 
     @property
     def minutes_left(self) -> int:
@@ -94,28 +83,19 @@ class Handed:
 
 
 class Store:
-    """The database behind all rooms of a server; several servers may share one file."""
+    """The database behind all rooms of a server; several servers may share one."""
 
     def __init__(self, place: str | Path) -> None:
         """Open the store, made where there is none; HeadlabError where that cannot be."""
-        path = Path(place)
-        with _told():
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise HeadlabError(
-                    f"{path.parent} cannot be made ({error.strerror}): name another file in "
-                    "HEADLAB_STORE."
-                ) from error
-            self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 10})
-            _listen(self._engine)
-            _DATA.create_all(self._engine)
+        self._engine = open_database(place)
 
     def close(self) -> None:
         """Close every connection; what is asked afterwards opens a new one."""
         self._engine.dispose()
 
-    def open(self, title: str = "", hours: float = HOURS) -> tuple[Room, str]:
+    def open(
+        self, title: str = "", hours: float = HOURS, sheets: Sequence[str] = ()
+    ) -> tuple[Room, str]:
         """A new room, and the secret that makes its teacher."""
         if not 0 < hours <= MOST_HOURS:
             raise HeadlabError(f"A room is open for up to {MOST_HOURS} hours: choose fewer.")
@@ -123,11 +103,11 @@ class Store:
         code = "".join(secrets.choice(LETTERS) for _ in range(CODE))
         secret, closes = secrets.token_urlsafe(24), time.time() + 3600 * hours
         with self._write() as db:
-            if (db.scalar(select(func.count()).select_from(_ROOMS)) or 0) >= MOST_ROOMS:
+            if (db.scalar(select(func.count()).select_from(ROOMS)) or 0) >= MOST_ROOMS:
                 raise HeadlabError(f"{MOST_ROOMS} rooms are open on this server: end one first.")
-            row = {"code": code, "secret": _hashed(secret), "title": title[:200]}
-            db.execute(insert(_ROOMS).values(**row, closes=closes, held=False))
-        return Room(code, title[:200], closes, False), secret
+            row = {"code": code, "secret": _hashed(secret), "title": title[:200], "closes": closes}
+            db.execute(insert(ROOMS).values(**row, phase=FREE, sheets="\n".join(sheets)))
+        return Room(code, title[:200], closes, sheets=tuple(sheets)), secret
 
     def room(self, code: str) -> Room | None:
         """The room of this code while it is open, however the code is written."""
@@ -137,7 +117,7 @@ class Store:
     def teaches(self, code: str, secret: str) -> Room | None:
         """The room, for who knows its secret."""
         with self._read() as db:
-            found = db.scalar(select(_ROOMS.c.secret).where(_ROOMS.c.code == tidy(code)))
+            found = db.scalar(select(ROOMS.c.secret).where(ROOMS.c.code == tidy(code)))
             if found is None or not hmac.compare_digest(found, _hashed(secret)):
                 return None
             return _room(db, tidy(code))
@@ -150,73 +130,80 @@ class Store:
         if len(record.encode()) > MAX_BYTES:
             raise HeadlabError("This record is too long to be handed in: download it instead.")
         code, who, now = tidy(code), _hashed(learner), time.time()
-        mine = (_RECORDS.c.room == code) & (_RECORDS.c.learner == who)
+        mine = (RECORDS.c.room == code) & (RECORDS.c.learner == who)
         with self._write() as db:
-            if _room(db, code) is None:
+            if _room(db, code, alone=True) is None:
                 raise HeadlabError("This room has ended: download your record if you want to.")
-            kept = db.scalar(select(_RECORDS.c.number).where(mine))
+            kept = db.scalar(select(RECORDS.c.number).where(mine))
             if kept is not None:
-                db.execute(update(_RECORDS).where(mine).values(record=record, at=now))
+                db.execute(update(RECORDS).where(mine).values(record=record, at=now))
                 return int(kept)
-            inside = _RECORDS.c.room == code
-            last = db.scalar(select(func.max(_RECORDS.c.number)).where(inside)) or 0
+            inside = RECORDS.c.room == code
+            last = db.scalar(select(func.max(RECORDS.c.number)).where(inside)) or 0
             if last >= MOST_LEARNERS:
                 raise HeadlabError(f"This room is full: it has {MOST_LEARNERS} learners.")
             row = {"room": code, "learner": who, "number": last + 1, "record": record, "at": now}
-            db.execute(insert(_RECORDS).values(**row))
+            db.execute(insert(RECORDS).values(**row))
             return int(last + 1)
 
     def handed(self, code: str, learner: str) -> Handed | None:
         """What this learner has handed in last."""
-        mine = (_RECORDS.c.room == tidy(code)) & (_RECORDS.c.learner == _hashed(learner))
+        mine = (RECORDS.c.room == tidy(code)) & (RECORDS.c.learner == _hashed(learner))
         with self._read() as db:
-            row = db.execute(select(_RECORDS).where(mine)).first()
+            row = db.execute(select(RECORDS).where(mine)).first()
         return None if row is None else Handed(row.number, row.record, row.at)
 
     def all_handed(self, code: str, secret: str) -> list[Handed]:
         """Everything handed in, by number, for the room's teacher; nothing for anybody else."""
         if self.teaches(code, secret) is None:
             return []
-        inside = _RECORDS.c.room == tidy(code)
+        inside = RECORDS.c.room == tidy(code)
         with self._read() as db:
-            rows = db.execute(select(_RECORDS).where(inside).order_by(_RECORDS.c.number))
+            rows = db.execute(select(RECORDS).where(inside).order_by(RECORDS.c.number))
             return [Handed(row.number, row.record, row.at) for row in rows]
 
-    def hold(self, code: str, secret: str, held: bool) -> None:
-        """Let answers wait until the teacher shows them, or show them."""
+    def hold(self, code: str, secret: str, phase: str, minutes: float | None = None) -> None:
+        """Begin a phase, for the room's teacher; after ``minutes`` answers are shown anyway."""
+        if phase not in PHASES:
+            raise HeadlabError(f"A room has no phase {phase!r}: choose one of {', '.join(PHASES)}.")
+        shown_at = None if minutes is None else time.time() + 60 * minutes
+        self._conduct(code, secret, phase=phase, shown_at=shown_at)
+
+    def open_steps(self, code: str, secret: str, steps: int | None) -> None:
+        """Open the steps of every sheet up to this one (None: all), for the room's teacher."""
+        self._conduct(code, secret, steps=steps)
+
+    def _conduct(self, code: str, secret: str, **changes: Any) -> None:
         if self.teaches(code, secret) is not None:
             with self._write() as db:
-                chosen = _ROOMS.c.code == tidy(code)
-                db.execute(update(_ROOMS).where(chosen).values(held=held))
+                db.execute(update(ROOMS).where(ROOMS.c.code == tidy(code)).values(**changes))
 
     def end(self, code: str, secret: str) -> None:
         """Delete the room and everything handed in, for its teacher."""
         if self.teaches(code, secret) is not None:
-            self._delete(_ROOMS.c.code == tidy(code))
+            self._delete(ROOMS.c.code == tidy(code))
 
     def forget_ended(self) -> None:
         """Delete rooms whose time is over."""
-        self._delete(_ROOMS.c.closes <= time.time())
+        self._delete(ROOMS.c.closes <= time.time())
 
     def _delete(self, which: Any) -> None:
         """Delete rooms with their records, and the bytes from the file."""
         with self._write() as db:
-            gone = db.execute(delete(_ROOMS).where(which)).rowcount
+            gone = db.execute(delete(ROOMS).where(which)).rowcount
         if gone:
-            with _told(), closing(self._engine.raw_connection()) as raw:
-                raw.cursor().execute("VACUUM")  # outside of any transaction
-                raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with told():
+                forget_bytes(self._engine)
 
     @contextmanager
     def _read(self) -> Iterator[Connection]:
-        with _told(), self._engine.begin() as db:
+        with told(), self._engine.begin() as db:
             yield db
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
         """A transaction that holds the one lock for writers from its beginning."""
-        writing = self._engine.execution_options(writes=True)
-        with _told(), writing.begin() as db:
+        with told(), writing(self._engine).begin() as db:
             yield db
 
 
@@ -225,44 +212,15 @@ def tidy(code: str) -> str:
     return "".join(letter for letter in code.upper() if letter in LETTERS)[:CODE]
 
 
-def _room(db: Connection, code: str) -> Room | None:
-    row = db.execute(select(_ROOMS).where(_ROOMS.c.code == code)).first()
+def _room(db: Connection, code: str, alone: bool = False) -> Room | None:
+    """The room while it is open; ``alone``: until the transaction ends nobody else may."""
+    asked = select(ROOMS).where(ROOMS.c.code == code)
+    row = db.execute(asked.with_for_update() if alone else asked).first()
     if row is None or row.closes <= time.time():
         return None
-    return Room(row.code, row.title, row.closes, row.held)
+    sheets = tuple(row.sheets.split("\n")) if row.sheets else ()
+    return Room(row.code, row.title, row.closes, row.phase, row.shown_at, row.steps, sheets)
 
 
 def _hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _listen(engine: Engine) -> None:
-    """SQLite so that readers and a writer do not wait for each other, and what is deleted is gone.
-
-    Transactions are begun by us: Python's driver would begin them late, when others have written.
-    """
-
-    def set_up(connection: Any, _: Any) -> None:
-        connection.isolation_level = None
-        for line in ("journal_mode=WAL", "secure_delete=ON", "foreign_keys=ON", "synchronous=FULL"):
-            connection.execute(f"PRAGMA {line}").close()
-
-    def begin(db: Connection) -> None:
-        writes = db.get_execution_options().get("writes", False)
-        db.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    event.listen(engine, "connect", set_up)
-    event.listen(engine, "begin", begin)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Whatever the database refuses becomes a sentence."""
-    try:
-        yield
-    except SQLAlchemyError as error:
-        reason = str(getattr(error, "orig", None) or type(error).__name__)
-        raise HeadlabError(
-            f"The store of rooms does not answer ({reason}). What was locked stays in its browser "
-            "and is handed in with the next answer."
-        ) from error

@@ -52,17 +52,17 @@ class Servers:
     def __init__(self, folder) -> None:
         self.folder, self.running = folder, {}
 
-    def __call__(self, script: Path, port: int = 0) -> str:
-        """Start `streamlit run SCRIPT` and give its address."""
+    def __call__(self, script: Path, port: int = 0, **settings: str) -> str:
+        """Start `streamlit run SCRIPT` with these settings and give its address."""
         port = port or free_port()
         address = f"http://localhost:{port}"
+        store = str(self.folder / "rooms.sqlite")
         command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.headless=true"]
         with self.log(address).open("a") as output:
             process = subprocess.Popen(
                 [*command, f"--server.port={port}", "--server.address=localhost"],
                 cwd=ROOT,
-                env=os.environ
-                | {"PYTHONPATH": str(ROOT), "HEADLAB_STORE": str(self.folder / "rooms.sqlite")},
+                env=os.environ | {"PYTHONPATH": str(ROOT), "HEADLAB_STORE": store} | settings,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

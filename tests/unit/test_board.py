@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import random
 import zipfile
 from dataclasses import replace
@@ -101,6 +102,37 @@ def test_distributions_are_what_was_answered():
         question = questions[step, "question"]
         assert sum(question.revised.values()) == question.right_revised == len(revised)
         assert question.skipped == sum((step, "skipped") in a for _, a in made())
+
+
+def test_two_votes_are_set_side_by_side():
+    """Twelve learners: 3 stay right, 4 become right, 1 becomes wrong, 2 stay wrong, 2 vote once."""
+    question = prepared(0, "question")
+    right = question.key.accepted[0]
+    wrong = [o.value for o in question.options if o.value not in question.key.accepted]
+    votes = [(right, right)] * 3 + [(wrong[0], right)] * 4 + [(right, wrong[0])]
+    votes += [(wrong[0], wrong[1]), (wrong[0], wrong[0]), (right, None), (wrong[0], None)]
+    records = []
+    for number, (first, second) in enumerate(votes):
+        entry = Entry.start(sheet(), 1, question, lab(), now=NOW)
+        entry = entry.commit(question, first, 1 + number % 5, NOW)
+        entry = entry if second is None else entry.vote_again(question, second, 3, NOW)
+        records.append(Record.new(f"L{number}", NOW).with_entry(entry))
+    board = Board(tuple(records))
+    found = board.current()
+    assert (found.part, found.step, sum(found.second.values())) == ("question", 1, 10)
+    two = found.votes
+    counts = (two.stayed_right, two.became_right, two.became_wrong, two.stayed_wrong)
+    assert counts == (3, 4, 1, 2) and two.learners == 10
+    before, after = 4 / 10, 7 / 10
+    assert two.gain == pytest.approx((after - before) / (1 - before))
+    first = two.shifts[0]  # learners 0 and 5; the eleventh voted once
+    assert (first.learners, first.changed, first.right_before, first.right_after) == (2, 1, 1, 2)
+    assert sum(shift.changed for shift in two.shifts) == 6
+    table = board.table()
+    assert (table["part"] == "second").sum() == 10
+    assert board.by_learner()["second right"].sum() == 7
+    all_right = Board(tuple(records[:3])).current().votes
+    assert math.isnan(all_right.gain) and Board(()).current() is None
 
 
 def test_calibration_of_the_class():

@@ -14,12 +14,13 @@ def test_calibration_leaves_sureness_without_answers_empty():
 
 
 def test_answers_are_counted_first_and_revised():
-    figure = answers_figure(["L0.H1", "<i>"], [3, 1], [0, 4], [False, True], "Q")
+    rounds = {"first": [3, 1], "again": [0, 4]}
+    figure = answers_figure(["L0.H1", "<i>"], rounds, [False, True], "Q")
     first, revised = figure.data
     assert list(first.x) == [3, 1] and list(revised.x) == [0, 4]
     assert list(first.y) == ["L0.H1", "&lt;i&gt; ✓"]
     assert figure.layout.xaxis.dtick == 1  # learners are whole, however few
-    many = answers_figure(["a"], [30], [1], [True], "Q")
+    many = answers_figure(["a"], {"first": [30], "again": [1]}, [True], "Q")
     assert many.layout.xaxis.dtick == 4
 
 

@@ -218,7 +218,8 @@ sys.exit(f"{errors}" if errors else 0)
 
 
 def test_two_threads_may_import_different_modules_at_once():
-    modules = [module_of(path) for path in HEADLAB if "__main__" not in path.name]
+    ours = (path for path in HEADLAB if "migrations" not in path.parts)  # those Alembic imports
+    modules = [module_of(path) for path in ours if "__main__" not in path.name]
     done = subprocess.run(
         [sys.executable, "-c", TWO_THREADS, *modules], cwd=ROOT, capture_output=True, text=True
     )

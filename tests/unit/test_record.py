@@ -151,6 +151,38 @@ def test_a_question_that_cannot_be_posed_is_skipped_with_its_reason():
 # -- keeping
 
 
+def test_a_second_vote_is_kept_beside_the_first_and_only_before_anything_is_shown():
+    question = prepared()
+    entry = Entry.start(sheet(), 1, question, lab())
+    with pytest.raises(HeadlabError, match="nothing to vote on"):
+        entry.vote_again(question, question.options[0].value, 3)
+    first, other = (option.value for option in question.options[:2])
+    entry = entry.commit(question, first, 2)
+    before = Record.new("Zoë").with_entry(entry)
+    assert "second" not in before.to_dict()["entries"][0]  # such files are as they were
+    again = entry.vote_again(question, other, 4)
+    assert (again.first, again.second.value, again.stage) == (entry.first, other, OBSERVE)
+    for done in (again, entry.observe("It is bright.")):
+        with pytest.raises(HeadlabError, match="nothing to vote on"):
+            done.vote_again(question, first, 4)
+    record = before.with_entry(again)
+    assert parse_record(record.to_json()) == record
+    assert before.merge(record).entries == record.entries == record.merge(before).entries
+
+
+def test_what_was_locked_in_an_earlier_state_stays():
+    question = prepared()
+    first, other = (option.value for option in question.options[:2])
+    begun = Entry.start(sheet(), 1, question, lab(), now=NOW)
+    kept = Record.new("Zoë").with_entry(begun.commit(question, first, 2, NOW))
+    changed = kept.with_entry(begun.commit(question, other, 5, NOW))
+    emptied = Record(kept.id, kept.created, kept.versions, "Zoe")
+    further = kept.with_entry(kept.entries[0].observe("It is bright.", NOW))
+    assert changed.following(kept).entries == kept.entries
+    assert emptied.following(kept) == replace(kept, name="Zoe")
+    assert further.following(kept) == further
+
+
 def test_round_trip():
     made = record(finished(1), finished(2, wrong(2), 5), started(3))
     again = parse_record(made.to_json())

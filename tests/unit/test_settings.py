@@ -68,9 +68,25 @@ def test_good_and_empty_values_pass(tmp_path):
         "HEADLAB_LOG_LEVEL": "debug",
         "HEADLAB_ROOM": "http://192.168.1.20:8501",
         "HEADLAB_STORE": str(tmp_path / "rooms.sqlite"),
+        "HEADLAB_TEACHER": "a long word",
     }
     assert set(good) == set(settings.SETTINGS)
     assert settings.problems(good) == settings.problems(dict.fromkeys(good, "")) == []
+
+
+def test_a_store_may_be_a_database_and_what_is_secret_is_not_printed(monkeypatch):
+    address = "postgresql://anna:hers@db/rooms"
+    assert settings.problems({"HEADLAB_STORE": address}) == []
+    monkeypatch.setenv("HEADLAB_STORE", address)
+    assert settings.store() == address
+    for name, word in (
+        ("HEADLAB_STORE", "mysql://anna:hers@db/rooms"),
+        ("HEADLAB_TEACHER", "hers"),
+    ):
+        (sentence,) = settings.problems({name: word})
+        assert name in sentence and "hers" not in sentence
+        monkeypatch.setenv(name, word)
+    assert settings.teacher() == ""
 
 
 def test_a_value_that_means_nothing_falls_to_the_safe_side(monkeypatch):

@@ -3,6 +3,7 @@
 Both are kept by the browser (``browser_store``), so that a reload or a dead battery loses nothing.
 """
 
+import hmac
 import json
 import secrets
 from urllib.parse import urlencode, urlsplit
@@ -11,13 +12,13 @@ import streamlit as st
 
 from headlab import settings
 from headlab.errors import HeadlabError
+from headlab.exercises import parse_record
 from headlab.places import cache_folder
 from headlab.rooms import Handed, Room, Store
 from headlab.ui.services.navigation import PAGES
 
 JOINED, TEACHING = "room", "teaching"  # names in the session and in the browser's store
 PROBLEM = "why nothing was handed in"
-HERE = ("localhost", "127.0.0.1", "::1")
 
 
 @st.cache_resource(show_spinner=False, on_release=Store.close)
@@ -43,11 +44,22 @@ def leave() -> None:
 
 
 def hand_in(record: str) -> None:
-    """Hand the record in, if a learner here is in a room; ``problem`` says what goes wrong."""
+    """Hand the record in, if a learner here is in a room; ``problem`` says what goes wrong.
+
+    What was locked stays as it was handed in first; somebody else's record is one more learner's.
+    """
     mine = joined()
     if mine is None:
         return
     try:
+        handed = store().handed(*mine)
+        if handed is not None:
+            earlier, now = parse_record(handed.record), parse_record(record)
+            if earlier.id == now.id:
+                record = now.following(earlier).to_json()
+            elif earlier.entries:
+                join(mine[0])
+                mine = joined() or mine
         store().hand_in(*mine, record)
         st.session_state.pop(PROBLEM, None)
     except HeadlabError as error:
@@ -60,13 +72,10 @@ def handed() -> Handed | None:
     return None if mine is None else store().handed(*mine)
 
 
-def is_held() -> bool:
-    """Whether the teacher lets the answers of this learner's room wait."""
+def room_here() -> Room | None:
+    """The open room that a learner here is in."""
     mine = joined()
-    if mine is None:
-        return False
-    room = store().room(mine[0])
-    return room is not None and room.held
+    return None if mine is None else store().room(mine[0])
 
 
 def problem() -> str:
@@ -89,9 +98,22 @@ def stop_teaching() -> None:
     st.session_state[TEACHING] = ""
 
 
+def needs_word() -> bool:
+    """Whether who opens a room must know the teacher's word: on a server for strangers."""
+    return settings.public()
+
+
 def may_open() -> bool:
-    """Whether rooms may be opened from here: on the server itself, or where it is no public one."""
-    return not settings.public() or urlsplit(str(st.context.url or "")).hostname in HERE
+    """Whether rooms can be opened on this server at all."""
+    return not needs_word() or bool(settings.teacher())
+
+
+def check_word(word: str) -> None:
+    """HeadlabError unless rooms may be opened by who says this word."""
+    if needs_word() and not hmac.compare_digest(word.strip().encode(), settings.teacher().encode()):
+        raise HeadlabError(
+            "This is not the teacher's word of this server: it stands where the server was started."
+        )
 
 
 def link(room: Room, page: str, **more: str) -> str:

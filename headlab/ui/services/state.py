@@ -50,7 +50,7 @@ class Selection:
     is patched, into which of them (``noising``) and whether ``by_position``. The open model is
     compared with ``second``; ``training`` shows its training instead (None: as the page finds fit).
     A link to a ``room`` may hold the token of the learner (``me``) or of the ``teacher`` whose it
-    is; both are taken out of the address at once.
+    is; both are taken out of the address at once. ``projector`` shows a room to the class.
     """
 
     model: str = field(default_factory=default_model)
@@ -85,6 +85,7 @@ class Selection:
     room: str | None = None
     me: str | None = None
     teacher: str | None = None
+    projector: bool = False
 
     @property
     def is_own_text(self) -> bool:
@@ -294,6 +295,7 @@ _PARTS = (
         "The address names a second model that is not here: choose one of those offered.",
     ),
     _switch("training", "training", "models are compared"),
+    _switch("projector", "projector", "the teacher's view is shown"),
     *(
         _Part(name, name, _name, "The address holds a room that could not exist: none is entered.")
         for name in ("room", "me", "teacher")

@@ -1,12 +1,14 @@
 """What a class answered, drawn from a board of records: sureness, misses, every question."""
 
 from collections.abc import Sequence
+from math import isnan
 
 import pandas as pd
 import streamlit as st
 
 from headlab.exercises import Board
 from headlab.exercises.board import QuestionBoard
+from headlab.exercises.votes import Votes
 from headlab.figures import NO_TOOLBAR, answers_figure, calibration_figure
 from headlab.files import CSV_NOTE, to_csv
 from headlab.ui.views.words import plain
@@ -65,6 +67,44 @@ def show_misses(board: Board) -> None:
     st.dataframe(table, hide_index=True, alt="Wrong answers given with high sureness")
 
 
+def show_votes(votes: Votes) -> None:
+    """Who was right before and after talking, and what was gained."""
+    before = {"right": votes.stayed_right, "wrong": votes.became_right}
+    after_wrong = {"right": votes.became_wrong, "wrong": votes.stayed_wrong}
+    gained = (
+        ""
+        if isnan(votes.gain)
+        else f" Of what could be gained, {round(100 * votes.gain)} % was (normalised gain: the "
+        "share of right answers that was added, of the share that was missing)."
+    )
+    st.markdown(f"**Before and after talking**, {votes.learners} learners who voted twice.{gained}")
+    st.table(
+        pd.DataFrame(
+            {
+                f"{name} after": [cells[first] for first in before]
+                for name, cells in (("right", before), ("wrong", after_wrong))
+            },
+            index=[f"{first} before" for first in before],
+        )
+    )
+    with st.expander("By how sure they were at first"):
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "sureness at first": shift.sureness,
+                    "learners": shift.learners,
+                    "changed their answer": shift.changed,
+                    "right before": shift.right_before,
+                    "right after": shift.right_after,
+                }
+                for shift in votes.shifts
+                if shift.learners
+            ),
+            hide_index=True,
+            alt="Changes of answers by how sure learners were at first",
+        )
+
+
 def show_question(question: QuestionBoard, index: int) -> None:
     """The answers to one question against what was measured."""
     part = " (transfer)" if question.part == "transfer" else ""
@@ -77,18 +117,25 @@ def show_question(question: QuestionBoard, index: int) -> None:
     st.text(f"Measured on {question.setting.model}: {question.key.text}")
     if question.keys > 1:
         st.warning("The records disagree about the answer: they come from different versions.")
-    answers = list(dict.fromkeys([*question.first, *question.revised]))
+    answers = list(dict.fromkeys([*question.first, *question.second, *question.revised]))
     if answers:
+        rounds = {"first": question.first, "second": question.second, "revised": question.revised}
+        counted = {
+            name: [counts.get(answer, 0) for answer in answers]
+            for name, counts in rounds.items()
+            if counts or name == "first"
+        }
         figure = answers_figure(
             answers,
-            [question.first.get(answer, 0) for answer in answers],
-            [question.revised.get(answer, 0) for answer in answers],
+            counted,
             [answer in question.accepted for answer in answers],
-            "First and revised answers",
+            f"Answers: {', '.join(counted)}",
         )
         st.plotly_chart(
             figure, config=NO_TOOLBAR, key=f"answers {index}", alt=f"Answers to: {question.ask}"
         )
+    if question.votes.learners:
+        show_votes(question.votes)
     st.caption(f"{question.missing} have not answered, {question.skipped} skipped it on purpose.")
 
 

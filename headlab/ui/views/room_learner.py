@@ -111,14 +111,24 @@ def _leave() -> None:
 
 
 @st.fragment(run_every=POLL_S)
-def wait_for_teacher() -> None:
-    """In place of an answer that the teacher holds; the page goes on by itself."""
-    if not rooms.is_held():
+def wait_for(room: Room, words: str) -> None:
+    """Say what is waited for; the page goes on by itself once the teacher has moved the room on."""
+    now = rooms.room_here()
+    if now is None or (now.phase, now.steps) != (room.phase, room.steps):
         st.rerun(scope="app")
-    st.info(
-        "**Locked and handed in.** Your teacher shows the answer when the class is ready. "
-        "Meanwhile: how would you explain your prediction to a neighbour?"
-    )
+    st.info(words)
+
+
+VOTED = (
+    "**Locked and handed in.** Your teacher shows the answer when the class is ready. Meanwhile: "
+    "how would you explain your prediction to a neighbour?"
+)
+VOTE_AGAIN = (
+    "**Talk to your neighbours:** what did they predict, and why? Then answer a second time, the "
+    "same or differently. Your first answer stays as it is."
+)
+VOTED_AGAIN = "**Both answers are handed in.** Your teacher shows what was measured in a moment."
+NOT_OPEN = "**This step is not open yet.** Your teacher opens it when the class is ready."
 
 
 def _left(room: Room) -> str:

@@ -3,18 +3,27 @@
 import pandas as pd
 import streamlit as st
 
-from headlab.exercises import Board
-from headlab.rooms import HOURS, Room
+from headlab.exercises import Board, sheets
+from headlab.exercises.record import OBSERVE
+from headlab.rooms import FIRST, FREE, HOURS, SECOND, Room
 from headlab.rooms.store import MOST_HOURS
 from headlab.ui.services import rooms, state
+from headlab.ui.services.navigation import page_link
 from headlab.ui.services.start_page import guarded
 from headlab.ui.services.state import Selection
-from headlab.ui.views.class_board import downloads, show_board, show_files
+from headlab.ui.views.class_board import downloads, show_board, show_files, show_question
 from headlab.ui.views.room import qr_code
 from headlab.ui.views.words import plain
 
 POLL_S = 3.0
-TITLE, HOURS_OPEN = "room title", "room hours"
+TITLE, HOURS_OPEN, SHEETS, WORD = "room title", "room hours", "room sheets", "teacher's word"
+PHASE, MINUTES, STEPS = "room phase", "room minutes", "room steps"
+PHASES = {
+    FREE: "shown as each locks",
+    FIRST: "wait: first vote",
+    SECOND: "wait: second vote",
+}
+BY_HAND, ALL_STEPS = 0, 0
 STAGES = {
     "predict": "predicting",
     "observe": "looking",
@@ -45,6 +54,19 @@ def offer_room() -> None:
     with st.expander("Open a room: learners' answers appear here by themselves"):
         st.text_input("What it is called, if you like", key=TITLE, max_chars=100)
         st.number_input("Hours until it ends", 1, MOST_HOURS, HOURS, key=HOURS_OPEN)
+        offered = sheets().sheets
+        st.multiselect(
+            "Sheets of this lesson (none chosen: all)",
+            list(offered),
+            format_func=lambda name: offered[name].title,
+            key=SHEETS,
+        )
+        if rooms.needs_word():
+            st.text_input(
+                "The teacher's word: it stands where this server was started",
+                type="password",
+                key=WORD,
+            )
         st.button("Open the room", type="primary", on_click=_open)
         st.caption(
             "Answers, names and sentences of its learners are kept on this machine until the room "
@@ -55,12 +77,14 @@ def offer_room() -> None:
 def _open() -> None:
     title, hours = str(st.session_state.get(TITLE) or ""), st.session_state.get(HOURS_OPEN, HOURS)
     with guarded():
-        room, secret = rooms.store().open(title.strip(), hours)
+        rooms.check_word(str(st.session_state.get(WORD) or ""))
+        chosen = st.session_state.get(SHEETS, [])
+        room, secret = rooms.store().open(title.strip(), hours, chosen)
         rooms.teach(room.code, secret)
 
 
-def taught_room() -> None:
-    """The room that is taught in this browser."""
+def taught_room(projector: bool) -> None:
+    """The room that is taught in this browser, for its teacher or for the class to see."""
     mine = rooms.teaching()
     assert mine is not None
     room = rooms.store().teaches(*mine)
@@ -68,14 +92,18 @@ def taught_room() -> None:
         st.info("Your room has ended, and what was handed in there is deleted.")
         st.button("Go on", on_click=rooms.stop_teaching)
         return
-    _way_in(room, mine[1])
+    _way_in(room, mine[1], projector)
+    if projector:
+        show_class(mine)
+        return
     _live(mine)
     _ending(mine)
 
 
-def _way_in(room: Room, secret: str) -> None:
+def _way_in(room: Room, secret: str, projector: bool) -> None:
     """The code and the address for learners, large; the teacher's own link."""
-    address = rooms.link(room, "Predict")
+    only = {"sheet": room.sheets[0], "step": "1"} if len(room.sheets) == 1 else {}
+    address = rooms.link(room, "Predict", **only)
     left, right = st.columns([1, 3], vertical_alignment="center")
     picture = qr_code(address)
     if picture is not None:
@@ -84,6 +112,10 @@ def _way_in(room: Room, secret: str) -> None:
         st.subheader(plain(room.title) or f"Room {room.code}", anchor=False)
         st.markdown("Learners come in at")
         st.code(address, language=None)
+        if projector:
+            page_link("Class", label="Back to the teacher's view", projector=False)
+            return
+        page_link("Class", label="For the projector: large, without names", projector=True)
         with st.popover("Your own link", type="tertiary"):
             st.markdown("Yours alone: who has it sees every answer, and can end the room.")
             st.code(rooms.link(room, "Class", teacher=secret), language=None)
@@ -97,12 +129,7 @@ def _live(mine: tuple[str, str]) -> None:
         if room is None:
             st.rerun(scope="app")
             return
-        st.toggle(
-            "Hold the answers: whoever has locked waits until you show them",
-            value=room.held,
-            key="hold the answers",
-            on_change=lambda: rooms.store().hold(*mine, bool(st.session_state["hold the answers"])),
-        )
+        conduct(room, mine)
         handed = rooms.store().all_handed(*mine)
         board = Board.read((f"learner {each.number}", each.record) for each in handed)
         if not handed:
@@ -111,31 +138,99 @@ def _live(mine: tuple[str, str]) -> None:
         if st.toggle("Hide names", key="room anonymous"):
             board = board.anonymised()
         show_files(board)
-        where_they_are(board)
+        where_they_are(board, room)
         if not room.held:  # what others chose is not shown while the class still thinks
             show_board(board)
             downloads(board)
 
 
-def where_they_are(board: Board) -> None:
-    """At which step each learner is, and how many have locked its first answer."""
-    rows, locked = [], 0
+def conduct(room: Room, mine: tuple[str, str]) -> None:
+    """Which answers are shown, and which steps are open."""
+    st.session_state[PHASE] = room.phase
+    st.session_state[STEPS] = room.steps or ALL_STEPS
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.segmented_control(
+            "Answers",
+            list(PHASES),
+            required=True,
+            format_func=lambda phase: PHASES[phase],
+            key=PHASE,
+            on_change=_begin_phase,
+            args=(mine,),
+            help="Alone first: let answers wait until all have locked. Then let them talk and vote "
+            "a second time, and only then show what was measured.",
+        )
+        st.number_input(
+            "Shown after, in minutes (0: by you)", 0, 60, BY_HAND, key=MINUTES, width=230
+        )
+        st.number_input(
+            "Steps open (0: all)",
+            ALL_STEPS,
+            20,
+            key=STEPS,
+            width=150,
+            on_change=lambda: rooms.store().open_steps(*mine, st.session_state[STEPS] or None),
+        )
+    if room.held and room.shown_at is not None:
+        st.caption("Shown by themselves at the end of the time; choose again to begin it anew.")
+
+
+def _begin_phase(mine: tuple[str, str]) -> None:
+    minutes = int(st.session_state.get(MINUTES, BY_HAND))
+    with guarded():
+        rooms.store().hold(*mine, st.session_state[PHASE], minutes or None)
+
+
+def where_they_are(board: Board, room: Room) -> None:
+    """At which step each learner is, and how many have locked its answers."""
+    rows = []
     for name, record in zip(board.learners(), board.records, strict=True):
         if not record.entries:
             rows.append({"learner": name, "sheet": "", "step": "", "now": "has come in"})
             continue
         entry = max(record.entries, key=lambda each: each.started)
-        locked += entry.first is not None
-        rows.append(
-            {
-                "learner": name,
-                "sheet": entry.sheet_title,
-                "step": str(entry.step),
-                "now": STAGES.get(entry.stage, entry.stage),
-            }
-        )
-    st.markdown(f"**{locked} of {len(rows)}** have locked a prediction at the step they are at.")
+        now = STAGES.get(entry.stage, entry.stage)
+        if room.held and entry.stage == OBSERVE:
+            now = "has voted" if entry.second is None else "has voted twice"
+        title, step = entry.sheet_title, str(entry.step)
+        rows.append({"learner": name, "sheet": title, "step": step, "now": now})
+    st.markdown(_locked(board, room))
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Where each learner is")
+
+
+def _locked(board: Board, room: Room) -> str:
+    """How many have locked an answer at the step they are at."""
+    latest = [max(r.entries, key=lambda e: e.started) for r in board.records if r.entries]
+    first = sum(entry.first is not None for entry in latest)
+    words = f"**{first} of {len(board.records)}** have locked a prediction at the step they are at."
+    if room.phase == SECOND:
+        second = sum(entry.second is not None for entry in latest)
+        words += f" **{second}** have voted a second time."
+    return words
+
+
+@st.fragment(run_every=POLL_S)
+def show_class(mine: tuple[str, str]) -> None:
+    """What a class may see of itself: how many have answered, and once it is shown, how."""
+    with guarded():
+        room = rooms.store().teaches(*mine)
+        if room is None:
+            st.rerun(scope="app")
+            return
+        handed = rooms.store().all_handed(*mine)
+        board = Board.read((f"learner {each.number}", each.record) for each in handed).anonymised()
+        st.header(_locked(board, room).replace("**", ""), anchor=False)
+        question = board.current()
+        if room.held:
+            st.subheader(SAID[room.phase], anchor=False)
+        elif question is not None:
+            show_question(question, 0)
+
+
+SAID = {
+    FIRST: "Predict on your own, then lock.",
+    SECOND: "Talk to your neighbours, then vote again.",
+}
 
 
 def _ending(mine: tuple[str, str]) -> None:

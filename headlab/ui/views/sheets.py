@@ -15,6 +15,7 @@ from headlab.exercises import (
 from headlab.exercises.guided import guided_problems
 from headlab.exercises.record import DONE
 from headlab.models.loading import is_known
+from headlab.ui.services import rooms
 from headlab.ui.services.learner import (
     get_lab,
     keep_record,
@@ -40,7 +41,10 @@ def choose_sheet(selection: Selection, record: Record) -> None:
     revisit(record)
     offered = sheets()
     mine = tried_sheet()
-    for sheet in (*([mine] if mine else []), *offered.sheets.values()):
+    room = rooms.room_here()
+    lesson = room.sheets if room is not None else ()
+    of_lesson = [each for name, each in offered.sheets.items() if not lesson or name in lesson]
+    for sheet in (*([mine] if mine else []), *of_lesson):
         with st.container(border=True):
             about = f"{sheet.goal}  \n{sheet.level} · about {sheet.minutes} minutes"
             if lacks_second(selection, sheet):

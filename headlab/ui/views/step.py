@@ -26,6 +26,7 @@ from headlab.figures import (
     NO_TOOLBAR,
     calibration_figure,
 )
+from headlab.rooms import SECOND, Room
 from headlab.ui.components.frame import scroll_to
 from headlab.ui.components.head_grid import GridView
 from headlab.ui.services import rooms, state
@@ -37,7 +38,7 @@ from headlab.ui.services.navigation import page_link
 from headlab.ui.services.start_page import guarded, page_header
 from headlab.ui.services.state import Selection
 from headlab.ui.views.reveal import pictures, reveal, verdict, view_key
-from headlab.ui.views.room_learner import wait_for_teacher
+from headlab.ui.views.room_learner import NOT_OPEN, VOTE_AGAIN, VOTED, VOTED_AGAIN, wait_for
 from headlab.ui.views.sheets import is_done, steps_of
 from headlab.ui.views.words import plain
 
@@ -51,6 +52,10 @@ def run_step(selection: Selection, sheet: Sheet, lab: MeasurementContext) -> Non
     record, number = get_record(), selection.step
     step = sheet.steps[number - 1]
     heading(selection, sheet, lab, number)
+    room = rooms.room_here()
+    if room is not None and room.steps is not None and number > room.steps:
+        wait_for(room, NOT_OPEN)
+        return
     prepared = usable(prepare(step.question, lab))
     entry = record.find(sheet, number, lab) or begun(sheet, number, prepared, lab)
     views = {view_key(part): None for part in (EXPLORE, QUESTION, MOVED)}
@@ -176,8 +181,9 @@ def committed(
         f"**{prepared.ask}** Your prediction: **{plain(entry.first.text)}** "
         f"({SURENESS[entry.first.sureness]}). It is locked."
     )
-    if rooms.is_held():
-        wait_for_teacher()
+    room = rooms.room_here()
+    if room is not None and room.held:
+        held(room, entry, prepared)
         return
     hidden = hidden_heads(sheet, get_record(), lab, prepared.question.text)
     with st.container(key="reveal"):
@@ -188,6 +194,24 @@ def committed(
         is_open = after(selection, entry, prepared, step, lab)
     if not is_open:
         transfer(selection, sheet, entry, step, lab)
+
+
+def held(room: Room, entry: Entry, prepared: PreparedQuestion) -> None:
+    """What there is to do while a room's answers wait: perhaps a second vote."""
+    if room.phase != SECOND or not entry.may_vote_again:
+        wait_for(room, VOTED if entry.second is None else VOTED_AGAIN)
+        return
+    wait_for(room, VOTE_AGAIN)
+    answer = ask(prepared, f"{entry.identity} second", entry)
+    if answer is None:
+        return
+    now = rooms.room_here()
+    if now is None or now.phase != SECOND:
+        st.warning("The second vote is over: your first answer counts.")
+        return
+    with guarded():
+        keep_entry(entry.vote_again(prepared, *answer))
+        st.rerun()
 
 
 def after(
@@ -272,13 +296,14 @@ def ask(
     prepared: PreparedQuestion,
     key: str,
     entry: Entry,
-    without: str,
+    without: str = "",
     usual: str | None = None,
     hints: int = 0,
 ) -> tuple[str, int] | None:
     """The question with its answers and sureness; the answer once it is committed.
 
-    ``without`` is the door past it. ``hints`` are shown one after another, as they are asked for.
+    ``without`` names the door past it, if there is one. ``hints`` are shown one after another, as
+    they are asked for.
     """
     st.markdown(f"**{prepared.ask}**")
     values = [option.value for option in prepared.options]
@@ -322,7 +347,8 @@ def ask(
                 key=f"button {hints_key(entry)}",
                 on_click=lambda: st.session_state.update({hints_key(entry): shown + 1}),
             )
-        skip(entry, without)
+        if without:
+            skip(entry, without)
     if locked:
         assert value is not None and sureness is not None
         return value, sureness

@@ -18,8 +18,8 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 VENV = os.path.join(ROOT, ".venv")
 PYTHON = os.path.join(VENV, *(("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")))
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-# two at a time; what shares fixtures stays together (tests/conftest.py names the groups)
-WORKERS = ["-n", "logical", "--maxprocesses=2", "--dist=loadgroup"]
+# two at a time, each from its own end; who is done takes over from the other
+WORKERS = ["-n", "logical", "--maxprocesses=2", "--dist=worksteal"]
 COMMANDS = {
     "app": ("requirements.txt", ["-m", "headlab", "app"]),
     "serve": ("requirements.txt", ["-m", "headlab", "serve"]),
@@ -27,7 +27,7 @@ COMMANDS = {
 }
 CLI = "models score profile rank report verify compare doctor ablate patch attribute why".split()
 CLI += "what-if explain sink composition path-patch circuit corpus sweep atlas".split()
-CLI += "behaviours sheets".split()
+CLI += "embed behaviours sheets".split()
 COMMANDS.update((name, ("requirements.txt", ["-m", "headlab", name])) for name in CLI)
 USAGE = """usage: python start.py app   [streamlit arguments]   open the laboratory in the browser
        python start.py serve [streamlit arguments]   open it to a room, on the network

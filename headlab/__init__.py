@@ -11,6 +11,7 @@ from headlab.__version__ import __version__
 if TYPE_CHECKING:
     from headlab.behaviours.detector import Detector
     from headlab.errors import HeadlabError
+    from headlab.figures.plot import plot
     from headlab.heads import Head
     from headlab.interventions import (
         Attribution,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "headlab.behaviours.detector": ("Detector",),
     "headlab.errors": ("HeadlabError",),
+    "headlab.figures.plot": ("plot",),
     "headlab.heads": ("Head",),
     "headlab.interventions": (
         *("Attribution", "Intervention", "Patching", "Sweep"),
@@ -117,6 +119,7 @@ __all__ = [
     "patch",
     "path_patch",
     "path_patch_map",
+    "plot",
     "profile_model",
     "read_cells",
     "read_text",

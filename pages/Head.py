@@ -14,6 +14,7 @@ from headlab.heads import Head
 from headlab.measuring.reading import Reading
 from headlab.profiles.profile import Profile
 from headlab.ui.services import state
+from headlab.ui.services.code import head_code
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import (
     ChosenText,
@@ -23,6 +24,7 @@ from headlab.ui.services.results import (
 )
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
+from headlab.ui.views.as_code import as_code
 from headlab.ui.views.composing import composes
 from headlab.ui.views.head_choice import head_choice, names_of_all, place
 from headlab.ui.views.head_picture import (
@@ -220,3 +222,4 @@ with start_page("Head", "layer", "head") as selection:
             page_link("Layers", label=f"See {head} among its neighbours", head=head.head)
             page_link("Cause", label=f"Remove {head} and see what changes", removed=(head,))
             page_link("Circuit", label=f"Which heads tell {head} where to look", head=head.head)
+        as_code(head_code(selection, chosen), f"Head {head}")

@@ -18,6 +18,7 @@ from headlab.models.loading import LoadedModel
 from headlab.models.tokens import characters_of
 from headlab.ui.components.head_grid import GridView, head_grid
 from headlab.ui.services import state
+from headlab.ui.services.code import layers_code
 from headlab.ui.services.navigation import open_page
 from headlab.ui.services.results import (
     ChosenText,
@@ -29,6 +30,7 @@ from headlab.ui.services.results import (
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, name_model, start_page
 from headlab.ui.services.state import ANY_LAYER, OWN, OWN_TEXT, Selection
+from headlab.ui.views.as_code import as_code
 from headlab.ui.views.going_on import n_written
 from headlab.ui.views.passport import passport
 from headlab.ui.views.text_choice import text_chosen, text_line
@@ -223,3 +225,4 @@ with start_page("Layers") as selection:
         what_to_look_for(selection, reading, marked)
         open_where_there_is_something(selection, chosen, reading)
         grid_and_passport(selection, chosen, marked)
+        as_code(layers_code(selection, chosen), "All heads of a layer")

@@ -7,11 +7,13 @@ wait_for_imports()
 import streamlit as st
 
 from headlab.ui.services import state
+from headlab.ui.services.code import rankings_code
 from headlab.ui.services.results import get_profile
 from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.services.state import NAME_MAPS
+from headlab.ui.views.as_code import as_code
 from headlab.ui.views.name_maps import name_maps
-from headlab.ui.views.rankings import rankings
+from headlab.ui.views.rankings import USUAL, rankings
 
 RANKINGS = "rankings"
 HOW = """A **behaviour** is a named way of attending. Every head gets a **score** for each: the mean
@@ -38,3 +40,5 @@ with start_page("Rankings") as selection:
         name_maps(profile)
     else:
         rankings(selection, profile)
+        behaviour = selection.behaviour or USUAL
+        as_code(rankings_code(selection, behaviour), f"Which heads show {behaviour}")

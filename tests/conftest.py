@@ -27,7 +27,14 @@ NOT_FETCHED = "needs smollm2, which is not on this machine"  # in CI it is fetch
 LEFT_OUT = "Browser tests were left out"
 NO_DATABASE = "Tests of rooms in PostgreSQL were left out, it is not installed"
 IN_CI = bool(os.environ.get("CI"))
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CHROMIUM_NAMES = (
+    "chromium-headless-shell",
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "chrome",
+)
 CHROMIUM_PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -99,16 +106,6 @@ def chromium() -> str:
     if lack := what_node_lacks(compute_driver_executable()[0]):
         pytest.skip(f"{LEFT_OUT}, Playwright cannot start: {lack}.")
     return found[0]
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What two workers share: a file stays whole, and tests of the one server stay together."""
-    for item in items:
-        group = str(item.path)
-        if item.get_closest_marker("browser"):
-            group = "browser" if "app" in item.fixturenames else "browser, without the server"
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def reason_of(report) -> str:

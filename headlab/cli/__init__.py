@@ -34,6 +34,7 @@ COMMANDS = {
     "behaviours": ("behaviours", "list the behaviours, check one of your own, or begin one"),
     "rank": ("scores", "rank the heads of a model by one behaviour"),
     "report": ("report", "write what was measured on a text as one HTML file, or read it back"),
+    "embed": ("embedding", "write a head, or the grid, as one HTML file for another page"),
     "verify": ("verify", "measure published figures of GPT-2 small again, ours beside theirs"),
     "compare": ("compare", "put two models, or two saved profiles, side by side"),
     "doctor": ("doctor", "check this machine before a lesson, or watch a running server"),

@@ -115,15 +115,28 @@ def browser(chromium):
         browser.close()
 
 
-@pytest.fixture
-def page(browser):
-    """A fresh page that fails its test if anything leaves this machine."""
+@pytest.fixture(scope="session")
+def context(browser):
+    """What pages share: the files of the app, fetched and compiled once."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context):
+    """A page as in a fresh browser, which fails its test if anything leaves this machine."""
     page = context.new_page()
     page.set_default_timeout(30_000)
-    outside = []
+    outside, origins = [], set()
     page.on("request", lambda request: outside.append(request.url))
+    page.on("framenavigated", lambda frame: origins.add("/".join(frame.url.split("/")[:3])))
     yield page
-    context.close()
+    kept = {"storageTypes": "cookies,local_storage,indexeddb"}
+    developer = context.new_cdp_session(page)
+    for origin in origins:
+        if origin.startswith("http"):
+            developer.send("Storage.clearDataForOrigin", {"origin": origin, **kept})
+    page.close()
     local = ("http://localhost", "ws://localhost", "data:", "blob:")
     assert [url for url in outside if not url.startswith(local)] == []

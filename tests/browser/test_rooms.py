@@ -22,15 +22,22 @@ def test_answers_arrive_are_held_and_survive_a_reload(page, browser, app):
     learner.get_by_role("button", name="Come in").click()
     learner.get_by_text("Each answer is handed in as you lock it").wait_for()
     page.get_by_text("0 of 1").wait_for()  # within some seconds, by itself
-    page.get_by_text("Hold the answers").click()
+    page.get_by_role("radio", name="wait: first vote").click()
     settle(learner)
     commit(learner)
     learner.get_by_text("Locked and handed in").wait_for()
     page.get_by_text("1 of 1").wait_for()
     learner.reload()
     learner.get_by_text("Locked and handed in").wait_for()
-    page.get_by_text("Hold the answers").click()
+    page.get_by_role("radio", name="wait: second vote").click()
+    learner.get_by_text("Talk to your neighbours").wait_for()  # without a press of theirs
+    settle(learner)
+    commit(learner)
+    learner.get_by_text("Both answers are handed in").wait_for()
+    page.get_by_text("1 have voted a second time").wait_for()
+    page.get_by_role("radio", name="shown as each locks").click()
     learner.get_by_text("What do you see?").wait_for()  # without a press of theirs
+    page.get_by_text("Before and after talking").wait_for()
     assert learner.locator("b", has_text="Müller").count() == 0
     page.reload()
     page.get_by_text("1 of 1").wait_for()

@@ -19,6 +19,7 @@ from headlab import (
     explain_sink,
     load_model,
     path_patch_map,
+    plot,
     profile_model,
     read_text,
     score_patterns,
@@ -32,7 +33,7 @@ AttentionExplanation Attribution Circuit Composition Detection Detector Faithful
 HeadlabError Intervention LoadedModel Patching PathPatching Profile Reading Report Sink Sweep
 __version__ ablate ablation_sweep attribute compare_profiles composition continue_text detect
 embed explain_attention explain_sink load_model make_plan make_report mean_reference open_report
-patch path_patch path_patch_map profile_model read_cells read_text read_texts replace_word
+patch path_patch path_patch_map plot profile_model read_cells read_text read_texts replace_word
 run_sweep score_patterns show strongest_senders why_word
 """
 TEXT = "The cat sat on the mat. The cat sat on the"
@@ -115,11 +116,21 @@ def test_sizes_are_those_that_were_promised(model, tmp_path):
         (lambda r: show(r, 12), "has no layer 12"),
         (lambda r: embed(r, "L3.H12"), "holds no pattern of L3.H12"),
         (lambda r: embed(r, "L3.H1", 99), "no position 99"),
+        (lambda r: plot(r, "L12.H0"), "layer 12 were not kept"),
+        (lambda r: plot(profile_model(load_model("mini")), "inductions"), "no behaviour 'ind"),
     ],
 )
 def test_what_is_not_there_gets_a_sentence(model, act, words):
     with pytest.raises(HeadlabError, match=words):
         act(read_text(model, TEXT))
+
+
+def test_a_figure_in_one_line(results):
+    reading, profile = results["reading"], results["profile"]
+    drawn = np.asarray(plot(reading, "L3.H5").data[0].customdata, dtype=float)
+    np.testing.assert_allclose(np.nan_to_num(drawn), reading.pattern(3, 5), atol=1e-6)
+    scores = np.asarray(plot(profile, "induction").data[0].z, dtype=float)
+    np.testing.assert_allclose(scores, profile.score["induction"].T, atol=1e-6)
 
 
 def test_patterns_as_transformers_returns_them(model):

@@ -12,9 +12,11 @@ from headlab.interventions import Intervention
 from headlab.report import REPORTED
 from headlab.ui.components.head_map import head_map
 from headlab.ui.services import state
+from headlab.ui.services.code import removal_code
 from headlab.ui.services.results import ChosenText, get_removal, ready_profile
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
+from headlab.ui.views.as_code import as_code
 from headlab.ui.views.removal_effect import (
     next_tokens,
     other_heads,
@@ -59,6 +61,7 @@ def removal_view(selection: Selection) -> None:
         other_heads(found["mean"])
     with every:
         every_head(selection, chosen, found["mean"])
+    as_code(removal_code(selection, chosen, watch), "What changes without some heads")
 
 
 def removal_map(selection: Selection) -> None:

@@ -56,7 +56,7 @@ network = copy.deepcopy(before.network).train()""",
 tell what comes next.""",
     """torch.manual_seed(0)
 optimizer = torch.optim.AdamW(network.parameters(), lr=3e-4)
-for step in range(30):
+for _ in range(30):
     once = torch.randint(300, 2000, (8, 24))
     batch = torch.cat([once, once], dim=1)
     loss = network(batch, labels=batch).loss

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgresql import PostgreSQL
-from tests.postgresql import found as postgresql_programs
-
 # Before anything reads them: tests do not depend on what the person who runs them has set, and
 # workers and servers do not fight over cores with threads that gain nothing at these sizes.
 for _name in list(os.environ):
@@ -62,7 +59,9 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def postgresql_server():
     """A PostgreSQL server of the tests' own; its socket's path must be short."""
-    programs = postgresql_programs()
+    from tests.postgresql import PostgreSQL, found
+
+    programs = found()
     if programs is None:
         pytest.skip(f"{NO_DATABASE} (Debian and Ubuntu: sudo apt install postgresql).")
     with tempfile.TemporaryDirectory(prefix="pg") as folder:

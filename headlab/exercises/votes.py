@@ -51,7 +51,9 @@ class Votes:
                 )
             )
         return cls(
-            *(pairs.count(pair) for pair in ((True, True), (False, True), (True, False))),
+            stayed_right=pairs.count((True, True)),
+            became_right=pairs.count((False, True)),
+            became_wrong=pairs.count((True, False)),
             stayed_wrong=pairs.count((False, False)),
             shifts=tuple(shifts),
         )

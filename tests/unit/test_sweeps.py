@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
 from types import ModuleType
 
@@ -42,6 +43,12 @@ def swept(folder, tmp_path_factory):
     return plan, out, run_sweep(plan, out, workers=2)
 
 
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Cells measured one after the other here, where processes are not what is tested."""
+    monkeypatch.setattr(running_module, "_pool", lambda _: ThreadPoolExecutor(1))
+
+
 def contents(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
@@ -65,7 +72,7 @@ def test_each_cell_is_the_profile_of_its_model_and_a_damaged_one_says_so(swept, 
     np.testing.assert_allclose(found.score["induction"], ours.score["induction"], atol=1e-5)
 
 
-def test_run_again_after_a_part_is_lost_it_gives_the_same_bytes(swept, tmp_path):
+def test_run_again_after_a_part_is_lost_it_gives_the_same_bytes(swept, tmp_path, in_this_process):
     plan, out, _ = swept
     again = tmp_path / "again"
     shutil.copytree(out, again)
@@ -80,29 +87,23 @@ def test_what_is_measured_is_left_alone(swept, monkeypatch):
     assert list(run_sweep(plan, out)) == [str(plan.cells[3])]
 
 
-def killed_once(cell, folder, delete_weights):
-    """The measuring of a cell, in a process that is killed the first time."""
+def killed_as_named(cell, folder, delete_weights):
+    """The measuring of a cell: killed the first time for step 20, always for step 100."""
     note = folder / "killed"
-    if not note.exists():
+    if cell.step == 100 or (cell.step == 20 and not note.exists()):
         note.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return measure_cell(cell, folder, delete_weights)
 
 
-def killed_always(cell, folder, delete_weights):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def test_a_killed_worker_is_made_up_for(folder, tmp_path, monkeypatch, swept):
-    plan = make_plan([str(folder)], ["step0", "step20"], **QUICK)
-    monkeypatch.setattr(running_module, "measure_cell", killed_once)
-    assert run_sweep(plan, tmp_path / "one") == {}
-    for cell in plan.cells:
-        expected = cell_file(cell, swept[1]).read_bytes()
-        assert cell_file(cell, tmp_path / "one").read_bytes() == expected
-    monkeypatch.setattr(running_module, "measure_cell", killed_always)
-    failed = run_sweep(make_plan([str(folder)], ["step0"], **QUICK), tmp_path / "two")
+    plan = make_plan([str(folder)], ["step20", "step100"], **QUICK)
+    monkeypatch.setattr(running_module, "measure_cell", killed_as_named)
+    failed = run_sweep(plan, tmp_path)
+    assert [name.rpartition(" ")[2] for name in failed] == ["step100"]
     assert "ended without a word" in next(iter(failed.values()))
+    expected = cell_file(plan.cells[0], swept[1]).read_bytes()
+    assert cell_file(plan.cells[0], tmp_path).read_bytes() == expected
 
 
 def test_what_the_sweep_was_started_with_is_not_run_again(folder, tmp_path, monkeypatch):
@@ -117,7 +118,7 @@ def test_what_the_sweep_was_started_with_is_not_run_again(folder, tmp_path, monk
 
 @pytest.mark.parametrize("delete", [False, True])
 def test_revisions_of_the_hub_are_fetched_and_if_wished_deleted(
-    folder, tmp_path, monkeypatch, swept, delete
+    folder, tmp_path, monkeypatch, swept, delete, in_this_process
 ):
     hub = Hub(folder / "step20", "b" * 40, name="someone/tiny")
     hub.branches = ["step20"]

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
         path_patch_map,
         strongest_senders,
     )
-    from headlab.models.loading import LoadedModel, load_model
+    from headlab.models.loaded import LoadedModel
+    from headlab.models.loading import load_model
     from headlab.profiles.compare import compare_profiles
     from headlab.profiles.profile import Profile
     from headlab.profiles.profiling import profile_model
@@ -71,7 +72,8 @@ _HOMES = {
         *("Sink", "composition", "explain_attention", "explain_sink"),
         *("path_patch", "path_patch_map", "strongest_senders"),
     ),
-    "headlab.models.loading": ("LoadedModel", "load_model"),
+    "headlab.models.loaded": ("LoadedModel",),
+    "headlab.models.loading": ("load_model",),
     "headlab.profiles.compare": ("compare_profiles",),
     "headlab.profiles.profile": ("Profile",),
     "headlab.profiles.profiling": ("profile_model",),

@@ -14,7 +14,7 @@ from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.measuring.pictures import looking_most
 from headlab.measuring.reading import ACTIVE, Reading, find_pair
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import characters_of
 from headlab.ui.components.head_grid import GridView, head_grid
 from headlab.ui.services import state

@@ -14,7 +14,7 @@ from headlab.evidence.verify import AGAIN, Comparison, nothing_to_compare, verdi
 from headlab.models.catalogue import CATALOGUE, gigabytes, is_public, offered
 from headlab.models.download import latest_download, start_download
 from headlab.models.hub import can_be_fetched, find_model
-from headlab.models.loading import choose_folder, folder_named
+from headlab.models.loading import choose_folder, place_named
 from headlab.ui.services import state
 from headlab.ui.services.results import get_comparisons, ready_comparisons
 from headlab.ui.services.sharing import get_model, unload_models
@@ -109,12 +109,12 @@ def offer(selection: Selection, name: str) -> None:
     download = latest_download(name)
     if download is not None and download.running:
         return
-    if not (is_here(name) or can_be_fetched(name) or folder_named(name)):
+    if not (is_here(name) or can_be_fetched(name) or place_named(name)):
         raise HeadlabError(
             f"{name} is neither a folder on this machine nor a name on the hub: check the path, or "
             "write the name as owner/name."
         )
-    local = is_here(name) or folder_named(name) is not None
+    local = is_here(name) or place_named(name) is not None
     if local and name != selection.model and st.button(f"Open {title(name)}", type="primary"):
         open_model(selection, name)
     if not can_be_fetched(name):

@@ -19,7 +19,7 @@ from transformers import (
 from headlab.evidence.verify import AGAIN
 from headlab.measuring.probe_sentences import SENTENCES_A, SENTENCES_B
 from headlab.measuring.probes import GIVEN_NAMES
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.proof import examine
 
 torch.set_num_threads(1)  # networks this small lose more than they gain by a second thread

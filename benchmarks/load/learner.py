@@ -26,8 +26,10 @@ class WentWrong(Exception):
 class Learner:
     """One session on the server at ``address`` (http://...)."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address.rstrip("/")
+    def __init__(self, address: str, cookie: str = "") -> None:
+        self.address, self.cookie = address.rstrip("/"), cookie
+        self.polled: dict[str, float] = {}  # fragment -> seconds after which it runs by itself
+        self.kept = "{}"  # what the browser keeps for the page
         self.query, self.page, self.page_hash = "", "", ""
         self.pages: dict[str, str] = {}
         self.shown: dict[tuple[int, ...], Any] = {}  # delta path -> (kind, element, fragment)
@@ -40,12 +42,17 @@ class Learner:
         self.page, self.query = page, urlencode(query)
         stream = self.address.replace("http", "ws", 1) + "/_stcore/stream"
         self.socket = await websockets.connect(
-            stream, subprotocols=["streamlit"], max_size=None, open_timeout=TIMEOUT_S
+            stream,
+            subprotocols=["streamlit"],
+            max_size=None,
+            open_timeout=TIMEOUT_S,
+            additional_headers={"Cookie": self.cookie} if self.cookie else {},
         )
+        self.values.clear()
         await self.run()
         kept = self.find("bidi_component", "headlab_browser_store")
         if kept is not None:  # a new browser has kept nothing, and says so
-            await self.set(kept, "json_value", json.dumps({"kept": "{}"}))
+            await self.set(kept, "json_value", json.dumps({"kept": self.kept}))
 
     async def close(self) -> None:
         await self.socket.close()
@@ -64,6 +71,28 @@ class Learner:
         setattr(state, field, value)
         self.values[element.id] = state
         await self.run(fragment, press)
+
+    async def choose(self, label: str, place: int) -> None:
+        """Press one of the chips under the last such label; negative places count from the end."""
+        found = [each for each in self.shown.values() if each[0] == "button_group"]
+        mine = [each for each in found if each[1].label == label]
+        if not mine:
+            raise WentWrong(f"there are no chips {label!r} on {self.page}?{self.query}")
+        options = mine[-1][1].options
+        state = WidgetState(id=mine[-1][1].id)
+        state.string_array_value.data.append(options[place % len(options)].content)
+        self.values[state.id] = state
+        await self.run(mine[-1][2])
+
+    async def press(self, label: str) -> None:
+        """Press a button."""
+        found = self.the("button", label)
+        await self.run(found[2], found)
+
+    async def poll(self) -> None:
+        """Run what the page runs by itself every few seconds."""
+        for fragment in list(self.polled):
+            await self.run(fragment)
 
     async def run(self, fragment: str = "", press: Any = None) -> None:
         """Ask for a run and take what comes until it is finished."""
@@ -109,6 +138,9 @@ class Learner:
             }
             if not self.fragment:
                 self.shown.clear()
+                self.polled.clear()
+        elif kind == "auto_rerun":
+            self.polled[answer.auto_rerun.fragment_id] = answer.auto_rerun.interval
         elif (
             kind == "navigation"
         ):  # a session begins with the first page's hash and then says which
@@ -131,6 +163,9 @@ class Learner:
         part = getattr(element, kind)
         if kind == "exception" or (kind == "alert" and "our side" in part.body):
             raise WentWrong(kind)
+        if getattr(part, "component_name", "") == "headlab_browser_store":
+            data = json.loads(part.json or "{}")
+            self.kept = data.get("keep") or self.kept
         self.shown[tuple(answer.metadata.delta_path)] = (kind, part, answer.delta.fragment_id)
 
     def find(self, kind: str, name: str) -> Any:

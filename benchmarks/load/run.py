@@ -96,19 +96,15 @@ async def own_text(learner: Learner, rng: random.Random) -> None:
 
 
 async def sheet(learner: Learner, rng: random.Random) -> None:
-    """Open a step of a sheet and lock an answer where it is chosen from a list."""
+    """Open a step of a sheet and lock an answer where it is chosen from chips."""
     name = rng.choice(list(SHEETS))
     step = rng.randint(1, len(SHEETS[name].steps))
     await learner.go("Predict", sheet=name, step=str(step))
-    answer = learner.find("selectbox", "Your answer")
-    if answer is None:
+    if learner.find("button_group", "Your answer") is None:
         return
-    sure = learner.the("radio", next_label(learner, "radio"))
-    learner.values[sure[1].id] = state(sure[1].id, rng.choice(list(sure[1].options)))
-    await learner.set(answer, "string_value", rng.choice(list(answer[1].options)))
-    press = learner.find("button", "Lock my answer")
-    if press is not None:
-        await learner.run(press[2], press)
+    await learner.choose("Your answer", rng.randrange(16))
+    await learner.choose("How sure are you?", rng.randrange(5))
+    await learner.press("Lock my answer")
 
 
 async def another_page(learner: Learner, rng: random.Random) -> None:
@@ -130,16 +126,6 @@ ACTIONS = {
     another_page: 2,
     report: 1,
 }
-
-
-def next_label(learner: Learner, kind: str) -> str:
-    return next(part.label for each, part, _ in learner.shown.values() if each == kind)
-
-
-def state(identity: str, value: str):
-    from streamlit.proto.WidgetStates_pb2 import WidgetState
-
-    return WidgetState(id=identity, string_value=value)
 
 
 async def work(address: str, number: int, options: argparse.Namespace, log: Log) -> None:
@@ -216,14 +202,14 @@ async def follow(address: str, log: Log, options: argparse.Namespace) -> None:
 
 
 @contextlib.contextmanager
-def own_server():
+def own_server(**settings: str):
     """A server for this run, with the settings of `start.py serve`, on this machine only."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     command += [f"--server.port={port}", "--server.headless=true"]
-    environment = os.environ | {"HEADLAB_PUBLIC": "1", "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"HEADLAB_PUBLIC": "1", "PYTHONPATH": str(ROOT)} | settings
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
@@ -234,7 +220,7 @@ def own_server():
                 break
             time.sleep(0.2)
         try:
-            yield address
+            yield address, process
         finally:
             process.terminate()
 
@@ -306,8 +292,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     options = parser.parse_args()
-    server = contextlib.nullcontext(options.address) if options.address else own_server()
-    with server as address:
+    given = contextlib.nullcontext((options.address, None))
+    with given if options.address else own_server() as (address, _):
         found = summary(asyncio.run(everything(address, options)), options)
     show(found)
     if options.json:

@@ -31,7 +31,7 @@ from headlab.interventions import (
     replace_word,
     why_word,
 )
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 
 _ONE_TOKEN = 'one token, mostly with a space in front, such as " Mary"'
 

@@ -24,7 +24,7 @@ from headlab.files import read_bytes
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep, ablate, ablation_sweep, mean_reference
 from headlab.measuring.reading import read_text
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.report import (
     REPORTED,
     SECTIONS,

@@ -14,7 +14,8 @@ from tqdm import tqdm
 from headlab.errors import HeadlabError
 from headlab.files import decoded, read_bytes, to_csv, write_file
 from headlab.measuring.continuing import MOST
-from headlab.models.loading import LoadedModel, load_model
+from headlab.models.loaded import LoadedModel
+from headlab.models.loading import load_model
 from headlab.models.tokens import StartToken
 from headlab.profiles.compare import ProfileComparison, compare_profiles
 from headlab.profiles.profile import Profile

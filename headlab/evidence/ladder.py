@@ -17,7 +17,7 @@ from headlab.interventions import ablation_sweep, mean_reference
 from headlab.interventions.base import Progress
 from headlab.measuring.probes import facts, missing, names, repeats
 from headlab.measuring.reading import ACTIVE, QUIET, Reading
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token
 from headlab.profiles.profile import Profile
 

@@ -12,7 +12,7 @@ from headlab.heads import Head
 from headlab.models.attention import Tap, run
 from headlab.models.attribution import direct_parts
 from headlab.models.editing import Edit
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import single_token, tokenise
 from headlab.models.weights import value_biases
 from headlab.profiles.work import Progress, Work

@@ -9,7 +9,7 @@ from headlab.heads import Head
 from headlab.interventions import Intervention, ablate, mean_reference
 from headlab.measuring.reading import Reading, read_text
 from headlab.mechanisms import Edge, strongest_senders
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, find_in_text, resolve_start_token, token_text
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import profile_model

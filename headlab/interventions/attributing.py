@@ -12,7 +12,7 @@ from headlab.interventions.base import HeadName, OnText, checked_heads, facts, r
 from headlab.interventions.replacing import Mode, Reference, edit_of, replacement
 from headlab.models.attention import check_changeable
 from headlab.models.attribution import direct_parts
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
 from headlab.notebook import InNotebook
 

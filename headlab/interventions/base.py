@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from headlab.errors import HeadlabError, unknown
 from headlab.heads import Head, HeadName, is_head_name
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, token_text, tokenise
 
 Progress = Callable[[float, str], None]

@@ -12,7 +12,7 @@ from headlab.interventions.attributing import Attribution, attribute
 from headlab.interventions.base import checked_position, read
 from headlab.interventions.effects import Prediction
 from headlab.models.continuing import next_log_probabilities
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, token_text
 
 CANDIDATES = 10

@@ -13,7 +13,7 @@ from headlab.measuring.json_types import plain
 from headlab.models import editing
 from headlab.models.attention import check_changeable
 from headlab.models.editing import Edit, What
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
 from headlab.notebook import InNotebook
 

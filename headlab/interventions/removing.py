@@ -14,7 +14,7 @@ from headlab.interventions.replacing import Mode, Reference, edit_of, replacemen
 from headlab.measuring.scoring import Batch
 from headlab.models import editing
 from headlab.models.attention import check_changeable
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
 
 

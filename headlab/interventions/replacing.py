@@ -11,7 +11,7 @@ from headlab.measuring.probes import sentences
 from headlab.models import editing
 from headlab.models.attention import check_changeable
 from headlab.models.editing import Edit
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 
 Mode = Literal["zero", "mean", "text"]

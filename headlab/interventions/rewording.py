@@ -11,7 +11,7 @@ from headlab.heads import Head
 from headlab.interventions.base import OnText, Progress, checked_position, facts, read
 from headlab.models.attention import Tap, run
 from headlab.models.continuing import next_log_probabilities
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, characters_of, token_text, tokenise
 
 AT_ONCE = 64_000_000  # bytes of one layer's patterns, of all texts read together

@@ -15,7 +15,7 @@ from headlab.interventions.removing import text_losses
 from headlab.interventions.replacing import Mode, Reference, edit_of, mean_reference, replacement
 from headlab.models import editing
 from headlab.models.attention import check_changeable
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import (
     StartToken,
     resolve_start_token,

@@ -12,7 +12,7 @@ import numpy as np
 from headlab import settings
 from headlab.errors import HeadlabError
 from headlab.models.continuing import end_tokens, next_log_probabilities
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, encode, resolve_start_token, tokenise
 
 MOST = 40  # tokens at a time

@@ -13,7 +13,7 @@ from headlab.measuring.json_types import plain
 from headlab.measuring.reading import Reading
 from headlab.measuring.scoring import token_codes
 from headlab.models.attention import Tap, run
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.notebook import InNotebook
 
 SHUFFLES = 8

@@ -10,7 +10,7 @@ from headlab.behaviours.base import positions
 from headlab.measuring.pictures import Drawing
 from headlab.measuring.scoring import Batch, LayerScores
 from headlab.models.attention import Tap, run
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 
 HINT_FROM = 2  # the first row that a hint counts: earlier ones have hardly a choice
 SHAPES = {  # the shares of a picture behind a hint, in words

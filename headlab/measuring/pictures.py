@@ -9,7 +9,7 @@ import numpy as np
 from headlab.heads import Head
 from headlab.models.attention import Tap, run
 from headlab.models.kernels import largest_cells, largest_without_first
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 
 MAX_SIDE = 96

@@ -12,7 +12,7 @@ from typing import Literal
 from headlab.behaviours import Prompt, Spans
 from headlab.errors import HeadlabError
 from headlab.measuring.probe_sentences import SENTENCES_A, SENTENCES_B
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import encode, find_in_text, token_text
 
 VERSION = 3

@@ -20,7 +20,7 @@ from headlab.measuring.one_pass import SHAPES, one_pass
 from headlab.measuring.pictures import Pictures
 from headlab.measuring.scoring import token_codes
 from headlab.models.attention import Tap, run
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.memory import check_reading, free_memory
 from headlab.models.tokens import (
     StartToken,

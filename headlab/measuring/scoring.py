@@ -16,7 +16,7 @@ from headlab.behaviours import Behaviour, Prompt, Spans, behaviours, get_behavio
 from headlab.errors import HeadlabError
 from headlab.models import kernels, logit_lens
 from headlab.models.anatomy import anatomy
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.weights import OwnTokens
 
 ROW_SUM_TOLERANCE = 0.02

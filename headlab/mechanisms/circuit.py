@@ -23,7 +23,7 @@ from headlab.measuring.json_types import plain
 from headlab.mechanisms.composing import checked
 from headlab.models import editing
 from headlab.models.kernels import exact
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
 from headlab.notebook import InNotebook
 

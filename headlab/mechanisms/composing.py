@@ -11,7 +11,7 @@ from headlab.heads import Head
 from headlab.interventions.base import HeadName, checked_heads, known
 from headlab.measuring.json_types import plain
 from headlab.models import composing
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.weights import check_weights, head_weights
 from headlab.notebook import InNotebook
 

@@ -20,7 +20,7 @@ from headlab.interventions.base import (
     read,
 )
 from headlab.models.kernels import exact
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.score_parts import ScoreParts, score_parts
 from headlab.models.tokens import StartToken
 from headlab.notebook import InNotebook

@@ -23,7 +23,7 @@ from headlab.interventions.patching import check_lengths
 from headlab.measuring.json_types import plain
 from headlab.mechanisms.composing import INPUTS, Input, checked
 from headlab.models import paths
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
 from headlab.models.weights import check_weights
 from headlab.notebook import InNotebook

@@ -13,7 +13,7 @@ from headlab.measuring.json_types import plain
 from headlab.mechanisms.composing import checked
 from headlab.models import sink
 from headlab.models.kernels import exact
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.score_parts import score_parts
 from headlab.models.tokens import StartToken
 from headlab.notebook import InNotebook

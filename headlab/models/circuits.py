@@ -15,7 +15,7 @@ from headlab.heads import Head
 from headlab.models import logit_lens
 from headlab.models.attention import Tap, run
 from headlab.models.kernels import as_tensor
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import token_text
 from headlab.models.weights import has_weights
 

@@ -1,218 +1,45 @@
 """A name or a folder becomes a loaded model, or one sentence that says why not."""
 
 import copy
-import hashlib
-import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 
 from headlab.errors import HeadlabError, unknown
-from headlab.models.anatomy import anatomy
-from headlab.models.attention import is_changeable
+from headlab.models.adapters import (
+    LEFT_OUT,
+    base_folder,
+    can_merge,
+    has_adapter,
+    is_adapter,
+    merged,
+    without_adapter,
+)
 from headlab.models.catalogue import CATALOGUE, check_offered, is_public
+from headlab.models.folders import (
+    MOST_ADDED,
+    check_files,
+    check_quantised,
+    has_tokenizer,
+    name_mapping,
+    tokenizer_home,
+    unquoted,
+)
+from headlab.models.gguf import converted, gguf_file
 from headlab.models.hf import CAUSAL_MODELS, AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from headlab.models.hub import can_be_fetched, find_model, weight_files
+from headlab.models.loaded import LoadedModel
 from headlab.models.memory import check_memory, free_memory, needed_memory
-from headlab.models.proof import examine, install
+from headlab.models.proof import examine
 from headlab.models.quiet import quiet_transformers
-from headlab.notebook import card
 
 MAX_SHOWN_LENGTH = 200  # characters of a name that an error repeats
 _PICKLED = (
     "The weights are published as a pickle only; they were read with the loader that takes numbers "
     "from it and runs nothing."
 )
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class LoadedModel:
-    """A model ready to be read.
-
-    ``start_token`` is the id put before every text, or None where the tokenizer knows none;
-    ``max_tokens`` the longest input, start token included.
-    """
-
-    network: Any
-    tokenizer: Any
-    name: str
-    n_layers: int
-    n_heads: int
-    device: torch.device
-    start_token: int | None
-    max_tokens: int
-
-    folder: Path | None = None
-    notice: str = ""  # what the person who opens the model should know, or nothing
-
-    def __repr__(self) -> str:
-        dtype = str(self.network.dtype).removeprefix("torch.")
-        return (
-            f"LoadedModel({self.name!r}: {self.n_layers} layers of {self.n_heads} heads, "
-            f"{self.device.type}, {dtype}, start token {self.start_token})"
-        )
-
-    def _repr_html_(self) -> str:
-        return card("LoadedModel", repr(self))
-
-    def as_batch(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Token ids [prompt, position] on the model's device, short prompts padded at the end.
-
-        Under causal attention nothing looks at the padding, so no mask is needed.
-        """
-        width = max(len(tokens) for tokens in prompts)
-        rows = [[*tokens, *[0] * (width - len(tokens))] for tokens in prompts]
-        return torch.tensor(rows, device=self.device)
-
-    @property
-    def interventions(self) -> bool:
-        """Whether attention can be changed while the model runs, not only read."""
-        return is_changeable(self.network)
-
-    @cached_property
-    def content_hash(self) -> str:
-        """SHA-256 over configuration, tokenizer and every weight: what a profile belongs to.
-
-        The same on every device and in every dtype that holds the weights exactly: they count as
-        float32. The tokenizer counts as it behaves.
-        """
-        digest = self._shape()
-        for name, tensor in sorted(self.network.state_dict().items()):
-            whole = tensor.detach().cpu()
-            whole = whole.float() if whole.is_floating_point() else whole
-            digest.update(f"{name} {tuple(whole.shape)}".encode())
-            digest.update(whole.contiguous().view(torch.uint8).numpy().data)
-        return digest.hexdigest()
-
-    @cached_property
-    def shape_hash(self) -> str:
-        """SHA-256 over configuration and tokenizer: what measures of random weights belong to."""
-        return self._shape().hexdigest()
-
-    def _shape(self) -> Any:
-        """A digest that has taken in configuration and tokenizer."""
-        digest = hashlib.sha256()
-        config = {
-            key: value
-            for key, value in self.network.config.to_diff_dict().items()
-            if key not in _NOT_CONTENT
-        }
-        digest.update(json.dumps(config, sort_keys=True, default=str).encode())
-        digest.update(behaviour_of(self.tokenizer).encode())
-        return digest
-
-    @cached_property
-    def plain_tokenizer(self) -> Tokenizer | None:
-        """A tokenizer that reads names of special tokens as plain text and is never changed.
-
-        The model's own flips a switch for that which threads share. None where it has no backend.
-        """
-        backend = getattr(self.tokenizer, "backend_tokenizer", None)
-        if backend is None:
-            return None
-        plain = Tokenizer.from_str(backend.to_str())
-        plain.no_padding()
-        plain.no_truncation()
-        plain.encode_special_tokens = True
-        return plain
-
-    @cached_property
-    def _anchor(self) -> tuple[list[int], str]:
-        """What stands in front where the text that a token adds is looked for, and its own text."""
-        ids = self._ids(["a"])[0]
-        return ids, self.tokenizer.decode(ids, clean_up_tokenization_spaces=False)
-
-    def _ids(self, texts: list[str]) -> list[list[int]]:
-        """The tokens of each text."""
-        if self.plain_tokenizer is None:
-            found: list[list[int]] = self.tokenizer(texts, add_special_tokens=False).input_ids
-            return found
-        encoded = self.plain_tokenizer.encode_batch(texts, add_special_tokens=False)
-        return [encoding.ids for encoding in encoded]
-
-    def texts_of(self, tokens: Sequence[int]) -> list[str]:
-        """What each token adds to a text that it goes on.
-
-        Decoded alone some would lose the space in front that they have inside a text.
-        """
-        before, start = self._anchor
-        after = self.tokenizer.batch_decode(
-            [[*before, token] for token in tokens], clean_up_tokenization_spaces=False
-        )
-        alone = self.tokenizer.batch_decode(
-            [[token] for token in tokens], clean_up_tokenization_spaces=False
-        )
-        special = set(self.tokenizer.all_special_ids)
-        return [
-            whole.removeprefix(start) if whole.startswith(start) and token not in special else text
-            for token, whole, text in zip(tokens, after, alone, strict=True)
-        ]
-
-    @cached_property
-    def ordinary_tokens(self) -> list[int]:
-        """Tokens to make texts of: they stay what they are when their text is read again.
-
-        Words with a space in front and three or more ASCII letters; of a model with few of them,
-        words of any script; else whatever can be seen.
-        """
-        special = set(self.tokenizer.all_special_ids)
-        ids = [token for token in range(len(self.tokenizer)) if token not in special]
-        texts = dict(zip(ids, self.texts_of(ids), strict=True))
-        words = [t for t, text in texts.items() if text.startswith(" ") and text[1:].isalpha()]
-        kinds = (
-            [t for t in words if texts[t].isascii() and len(texts[t]) > 3],
-            words,
-            [t for t, text in texts.items() if text.strip() and text.strip().isprintable()],
-        )
-        for some in kinds:
-            found = self._surviving(some, texts)
-            if len(found) >= MANY_WORDS:
-                break
-        return found
-
-    def _surviving(self, tokens: list[int], texts: Mapping[int, str]) -> list[int]:
-        """Those that are read again as themselves inside a text."""
-        before, start = self._anchor
-        if not tokens or "\ufffd" in start:
-            return []
-        again = self._ids([start + texts[token] for token in tokens])
-        return [token for token, ids in zip(tokens, again, strict=True) if ids == [*before, token]]
-
-    def with_random_weights(self, seed: int) -> "LoadedModel":
-        """The same architecture, freshly initialised: heads that have learned nothing."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            config = copy.deepcopy(self.network.config)
-            network = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
-        network = network.to(self.device, self.network.dtype).eval()
-        install(network, anatomy(self.network))
-        name = f"{self.name} (random weights, seed {seed})"
-        return replace(self, network=network, name=name, folder=None)
-
-
-# Facts of a configuration that say nothing of what the network computes.
-_NOT_CONTENT = (
-    *("_name_or_path", "transformers_version", "dtype", "architectures"),
-    *("_attn_implementation", "attn_implementation", "quantization_config"),
-)
-
-
-def behaviour_of(tokenizer: Any) -> str:
-    """All that decides how a tokenizer reads a text, as JSON: merges, normaliser and so on too."""
-    backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is None:
-        return json.dumps([type(tokenizer).__name__, tokenizer.get_vocab()], sort_keys=True)
-    facts = json.loads(backend.to_str())
-    for passing in ("truncation", "padding"):  # set by whoever called last
-        facts.pop(passing, None)
-    return json.dumps(facts, sort_keys=True)
-
 
 _CHOSEN_FOLDERS: set[str] = set()
 
@@ -260,13 +87,24 @@ def load_model(
     """
     if isinstance(name_or_folder, torch.nn.Module):
         return _in_memory(name_or_folder, tokenizer)
-    name = str(name_or_folder)
+    name = unquoted(str(name_or_folder))
     check_offered(name)
     folder = _folder(name)
     target = _device(device)
-    pickled = _is_pickled(folder)
-    network = _network(name, folder, target, dtype, pickled)
-    tokenizer = _tokenizer(folder, network)
+    home = base_folder(folder) if is_adapter(folder) else folder
+    pickled = _is_pickled(home)
+    network = _network(name, home, target, dtype, pickled)
+    notices = [_PICKLED] if pickled else []
+    if home != folder:
+        network = merged(network, folder)
+        notices.append(f"An adapter on {home.name}, merged into it.")
+    elif has_adapter(folder) and can_merge():
+        network = merged(network, folder)
+        notices.append("The adapter beside its weights, merged into them.")
+    elif has_adapter(folder):
+        notices.append(LEFT_OUT)
+    source = folder if has_tokenizer(folder) else home
+    tokenizer, said = _tokenizer(*tokenizer_home(source), network)
     found = examine(network)
     return LoadedModel(
         network=network,
@@ -278,7 +116,7 @@ def load_model(
         start_token=_start_token(tokenizer),
         max_tokens=longest_input(network.config),
         folder=folder,
-        notice=_PICKLED if pickled else "",
+        notice=" ".join([*notices, *said]),
     )
 
 
@@ -310,8 +148,15 @@ def _in_memory(network: Any, tokenizer: Any) -> LoadedModel:
 
 def folder_named(name: str) -> Path | None:
     """The folder that a path names, or None; whatever was typed."""
-    path = os.path.expanduser(name)
+    path = os.path.expanduser(unquoted(name))
     return Path(path) if os.path.isdir(path) else None  # False too for what can be no path
+
+
+def place_named(name: str) -> Path | None:
+    """The folder or the GGUF file that a path names, or None."""
+    path = os.path.expanduser(unquoted(name))
+    is_file = os.path.isfile(path) and path.lower().endswith(".gguf")
+    return Path(path) if is_file else folder_named(name)
 
 
 def _folder(name: str) -> Path:
@@ -323,6 +168,9 @@ def _folder(name: str) -> Path:
     if found is not None:
         return found
     folder = folder_named(name)
+    file = gguf_file(Path(os.path.expanduser(name))) if _may_be_path(name) else None
+    if file is not None:
+        return converted(file)
     shown = name if len(name) <= MAX_SHOWN_LENGTH else f"{name[:MAX_SHOWN_LENGTH]}…"
     if entry or (can_be_fetched(name) and folder is None):
         raise HeadlabError(
@@ -336,12 +184,17 @@ def _folder(name: str) -> Path:
                 f"({', '.join(CATALOGUE)})."
             )
         raise unknown("model", shown, CATALOGUE)
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").is_file() and not is_adapter(folder):
         raise HeadlabError(
             f"{folder} is not a model folder: it has no config.json. Choose the folder that "
             "holds config.json, the safetensors weights and the tokenizer."
         )
     return folder
+
+
+def _may_be_path(name: str) -> bool:
+    """Whether the system can be asked for it at all."""
+    return name.isprintable() and len(name) < 4096
 
 
 def best_device() -> torch.device:
@@ -368,21 +221,23 @@ def _network(name: str, folder: Path, device: torch.device, dtype: str, pickled:
     """The causal language model of ``folder``, with our attention, on its device."""
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        config._attn_implementation = "eager"  # whatever the file asks for
     except Exception as error:
         raise HeadlabError(
             f"{folder / 'config.json'} does not describe a model that transformers knows: "
             "take the folder as the model's authors published it."
         ) from error
     check_architecture(config.model_type)
+    check_quantised(folder, config)
     again = "copy the folder again"
     if find_model(name) == folder:
         again = f"download it again (`python -m headlab models --download {name}`)"
     chosen = _dtype(dtype, device, config)
     try:
         check_memory(name, needed_memory(config, chosen), free_memory(device))
-        with quiet_transformers():
+        with quiet_transformers(), without_adapter(folder) as place:
             network, report = AutoModelForCausalLM.from_pretrained(
-                folder,
+                place,
                 config=config,
                 dtype=chosen,
                 attn_implementation="eager",
@@ -391,6 +246,7 @@ def _network(name: str, folder: Path, device: torch.device, dtype: str, pickled:
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                key_mapping=name_mapping(weight_files(folder)),
             )
     except HeadlabError:
         raise
@@ -430,6 +286,7 @@ def check_architecture(model_type: str) -> None:
 def _is_pickled(folder: Path) -> bool:
     """Whether the weights are only there as a PyTorch pickle; a public server refuses those."""
     weights = weight_files(folder)
+    check_files(folder, weights)
     if weights and weights[0].suffix == ".safetensors":
         return False
     if not weights:
@@ -459,7 +316,9 @@ def _dtype(dtype: str, device: torch.device, config: Any) -> torch.dtype:
     return chosen
 
 
-def _tokenizer(folder: Path, network: Any) -> Any:
+def _tokenizer(folder: Path, notice: str, network: Any) -> tuple[Any, list[str]]:
+    """The tokenizer of ``folder``, and what is to be said about it."""
+    said = [notice] if notice else []
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
@@ -470,15 +329,18 @@ def _tokenizer(folder: Path, network: Any) -> Any:
             "(tokenizer.json) beside its weights."
         ) from error
     size = network.get_input_embeddings().num_embeddings
-    if len(tokenizer) > size or len(tokenizer) < 2:
+    added = sorted(range(size, len(tokenizer)))
+    if 0 < len(added) <= MOST_ADDED and set(added) <= set(tokenizer.all_special_ids):
+        names = ", ".join(tokenizer.convert_ids_to_tokens(added))
+        said.append(f"Its tokenizer has special tokens that the model lacks, never used: {names}.")
+    elif added or len(tokenizer) < 2:
         raise HeadlabError(
             f"The tokenizer in {folder} does not fit the model (it has {len(tokenizer):,} tokens, "
             f"the model {size:,}): use the tokenizer that the model was trained with."
         )
-    return tokenizer
+    return tokenizer, said
 
 
-MANY_WORDS = 100  # so many ordinary tokens are enough for all probes
 NO_LIMIT = 2048  # tokens of a text where the architecture knows no longest one
 
 

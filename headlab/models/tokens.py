@@ -10,7 +10,7 @@ from typing import Literal
 from headlab import settings
 from headlab.errors import HeadlabError
 from headlab.files import MARK
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 
 StartToken = int | None | Literal["model"]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from headlab.errors import HeadlabError
 from headlab.measuring.reading import Reading
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import find_in_text
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from headlab.files import write_file
 from headlab.measuring.budget import FIGURES, Sums
 from headlab.models.catalogue import shipped_profiles
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.places import cache_folder
 
 _COUNT = "labels of "  # before the name of a behaviour

@@ -23,7 +23,7 @@ from headlab.heads import Head, HeadName
 from headlab.measuring import budget, confidence
 from headlab.models.attention import Tap, run
 from headlab.models.catalogue import shipped_profiles
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.output_norms import output_norms
 from headlab.models.tokens import StartToken, encode, resolve_start_token, token_texts
 from headlab.models.weights import check_weights

@@ -11,7 +11,7 @@ from headlab.behaviours import Behaviour, behaviours, code_digest, code_of
 from headlab.errors import HeadlabError
 from headlab.measuring import budget, confidence, probe_sentences, probes
 from headlab.models.catalogue import shipped_profiles
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token
 from headlab.places import cache_folder
 from headlab.profiles.profile import SCHEMA, Profile

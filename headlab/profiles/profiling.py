@@ -21,7 +21,7 @@ from headlab.errors import HeadlabError
 from headlab.measuring import budget, confidence, probes
 from headlab.measuring.scoring import Batch, LayerRun, Measured
 from headlab.models.attention import Tap, run
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, token_text
 from headlab.models.weights import has_weights
 from headlab.profiles.controls import Controls, controls_key, kept_controls, save_controls

@@ -45,7 +45,7 @@ from headlab.models.anatomy import anatomy
 from headlab.models.attention import pausing
 from headlab.models.catalogue import gigabytes
 from headlab.models.circuits import Written, eigenvalue_copying, written_from
-from headlab.models.loading import LoadedModel
+from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
 from headlab.profiles.corpus import CorpusLooks, corpus_looks, kept_corpus, passages
 from headlab.profiles.kept import kept_profile

@@ -17,7 +17,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from headlab import log, settings
 from headlab.models.attention import pausing
-from headlab.models.loading import LoadedModel, load_model
+from headlab.models.loaded import LoadedModel
+from headlab.models.loading import load_model
 from headlab.models.memory import enough_memory
 from headlab.ui.services.jobs import Job, Jobs
 from headlab.ui.services.queue import ModelQueue, ResultCache, Tell

@@ -27,7 +27,7 @@ COMMANDS = {
 }
 CLI = "models score profile rank report verify compare doctor ablate patch attribute why".split()
 CLI += "what-if explain sink composition path-patch circuit corpus sweep atlas".split()
-CLI += "embed behaviours sheets".split()
+CLI += "embed behaviours texts sheets".split()
 COMMANDS.update((name, ("requirements.txt", ["-m", "headlab", name])) for name in CLI)
 USAGE = """usage: python start.py app   [streamlit arguments]   open the laboratory in the browser
        python start.py serve [streamlit arguments]   open it to a room, on the network

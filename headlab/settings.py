@@ -74,6 +74,14 @@ SETTINGS = {
             valid=_is_folder,
         ),
         Setting(
+            name="HEADLAB_TEXTS",
+            meaning="A folder with guided texts of your own, and pairs of texts in a folder pairs "
+            "inside it, offered beside ours.",
+            default="none",
+            takes="a folder that exists",
+            valid=_is_folder,
+        ),
+        Setting(
             name="HEADLAB_BEHAVIOURS",
             meaning="A folder with behaviours of your own, one Python file each, scored beside "
             "ours. Their code runs here: a public server takes none.",
@@ -163,6 +171,11 @@ def cache() -> Path | None:
 def sheets() -> Path | None:
     """The folder of one's own sheets, if one is named."""
     return _folder("HEADLAB_SHEETS")
+
+
+def texts() -> Path | None:
+    """The folder of one's own guided texts, if one is named."""
+    return _folder("HEADLAB_TEXTS")
 
 
 def behaviours() -> Path | None:

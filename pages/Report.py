@@ -18,9 +18,10 @@ from headlab.models.tokens import tokenise
 from headlab.profiles.profile import Profile
 from headlab.report import MAX_LINE, MAX_NOTES, REPORTED, SECTIONS, Given
 from headlab.ui.services.draft import Draft, drafted, drafted_report, get_draft
+from headlab.ui.services.effects import get_removal, get_sweep
 from headlab.ui.services.learner import get_record
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import ChosenText, get_profile, get_removal, get_sweep
+from headlab.ui.services.results import ChosenText, get_profile
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection

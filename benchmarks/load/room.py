@@ -40,7 +40,7 @@ from tests.postgresql import PostgreSQL, found
 
 SHEET, STEPS = "cat-twice", 3
 LOCK_WITHIN = 20.0  # seconds, of all learners in a round
-WAITING_S, BOARD_S = 2.0, 3.0  # as the pages do
+WAITING_S, BOARD_S = 4.0, 3.0  # as the pages do
 LOCKED = re.compile(r"\*\*(\d+) of (\d+)\*\* have locked")
 GONE = (OSError, TimeoutError, EOFError)
 
@@ -59,6 +59,7 @@ class Lesson:
         self.lags: list[float] = []
         self.back: list[float] = []
         self.records: dict[int, str] = {}
+        self.last = self.whole = self.killed = 0.0  # when: an answer was locked, all were, a kill
 
     def begin_phase(self, phase: str) -> None:
         self.done.clear()
@@ -75,6 +76,8 @@ async def teach(lesson: Lesson) -> None:
             lesson.begin_phase(phase)
             lesson.round += phase == FIRST
             await until(lambda: len(lesson.done) == n, lesson)
+            if phase == FIRST:
+                lesson.whole = lesson.last
         lesson.begin_phase(FREE)
         await until(lambda: len(lesson.done) == n, lesson)
     lesson.end = min(lesson.end, time.monotonic())
@@ -89,7 +92,7 @@ async def until(is_so, lesson: Lesson) -> None:
 
 async def watch_board(lesson: Lesson) -> None:
     """The teacher's page; how long after the last learner locked it says that all have."""
-    page, seen = None, None
+    page = None
     while time.monotonic() < lesson.end:
         began = time.monotonic()
         try:
@@ -101,11 +104,9 @@ async def watch_board(lesson: Lesson) -> None:
                 await page.poll()
             words = " ".join(p.body for k, p, _ in page.shown.values() if k == "markdown")
             says = LOCKED.search(words)
-            key = (lesson.round, lesson.phase)
-            whole = len(lesson.done) == lesson.options.learners and lesson.phase == FIRST
-            if whole and says and int(says[1]) == lesson.options.learners and seen != key:
-                seen = key
-                lesson.lags.append(time.monotonic() - lesson.last)
+            if lesson.whole and says and int(says[1]) == lesson.options.learners:
+                lesson.lags.append(time.monotonic() - lesson.whole)
+                lesson.whole = 0.0
         except (WentWrong, *GONE, Exception) as error:
             note(lesson, "teacher", error)
             page = None
@@ -118,7 +119,7 @@ def note(lesson: Lesson, who: object, error: Exception) -> None:
     """An error, unless it is a server's that was killed on purpose."""
     words = f"{type(error).__name__}: {error}"[:200]
     print(f"{who}: {words}", file=sys.stderr)
-    if not getattr(lesson, "killed", 0) or time.monotonic() - lesson.killed > 30:
+    if not lesson.killed or time.monotonic() - lesson.killed > 30:
         lesson.log.errors[words] += 1
 
 
@@ -169,16 +170,16 @@ async def act(
         async with lesson.log.timed("see the answer"):
             await page.run()
         lesson.done.add(number)
+        for label in ("Skip", "Skip", "Keep my first answer", "Skip this question"):
+            await asyncio.sleep(rng.uniform(0, 4))
+            async with lesson.log.timed("go on"):
+                await page.press(label)
         return
     left = LOCK_WITHIN - (time.monotonic() - lesson.since)
     await asyncio.sleep(rng.uniform(0, max(left, 0)))
     if phase == FIRST:
         async with lesson.log.timed("next step"):
             await page.go("Predict", room=lesson.room.code, sheet=SHEET, step=str(step))
-        if turn > STEPS and page.find("button", "Try this step again") is None:
-            for label in ("Skip", "Skip", "Keep my first answer", "Skip this question"):
-                if page.find("button", label) is not None:
-                    await page.press(label)
         again = page.find("button", "Try this step again")
         if again is not None:
             await page.run(again[2], again)

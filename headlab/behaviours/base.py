@@ -107,6 +107,10 @@ class Behaviour:
     about a head says that it rests.
 
     ``measured_as`` says what the score is, for learners; whoever gives ``measure`` says it anew.
+    ``probes`` are measured on. A behaviour may bring one of its own, which bears its name: either
+    ``sentences``, texts that give occasion to it, or ``prompts(model, start, seed)``, which makes
+    ``Prompt`` objects.
+
     ``asks`` is what a text must hold; what follows a semicolon is only said where that is missing.
 
     ``sources`` are short names of ``headlab.evidence.references``. They are ``cited`` as "after"
@@ -148,6 +152,8 @@ class Behaviour:
     cited: Literal["after", "related"] = "related"
     asks: str = "a text of a few words"
     example: str | None = None
+    sentences: tuple[str, ...] = ()
+    prompts: Callable[[Any, int | None, int], list[Prompt]] | None = None
     targets: Targets | None = None
     text_targets: Targets | None = None
     chance_cells: ChanceCells | None = None

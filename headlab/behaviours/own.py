@@ -1,7 +1,12 @@
-"""Behaviours of your own: one file each, in the folder that ``HEADLAB_BEHAVIOURS`` names."""
+"""Behaviours of your own: one file each, in the folder that ``HEADLAB_BEHAVIOURS`` names.
+
+Or modules of installed packages, which their entry points in the group ``headlab.behaviours`` name.
+"""
 
 import importlib.util
+import re
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +17,7 @@ from headlab.behaviours.base import Behaviour, Spans
 from headlab.errors import HeadlabError
 from headlab.files import reason
 
+GROUP = "headlab.behaviours"
 PROBES = ("repeats", "sentences", "facts", "names")
 TEMPLATE = '''"""{title}: say in a sentence where such a head looks.
 
@@ -84,14 +90,16 @@ def own_modules() -> tuple[list[ModuleType], dict[str, str]]:
 
     A public server takes none: their code would run for strangers.
     """
-    folder = settings.behaviours()
-    if folder is None or settings.public():
+    if settings.public():
         return [], {}
-    found, problems = [], {}
+    found, problems = _of_packages()
+    folder = settings.behaviours()
+    if folder is None:
+        return found, problems
     try:
         files = sorted(folder.glob("*.py"))
     except OSError as error:
-        return [], {folder.name: f"{folder} cannot be read ({reason(error)})."}
+        return found, problems | {folder.name: f"{folder} cannot be read ({reason(error)})."}
     for file in files:
         try:
             module = load_file(file)
@@ -104,6 +112,24 @@ def own_modules() -> tuple[list[ModuleType], dict[str, str]]:
     return found, problems
 
 
+def _of_packages() -> tuple[list[ModuleType], dict[str, str]]:
+    """The behaviours of installed packages: modules named by the entry points of ``GROUP``."""
+    found, problems = [], {}
+    for point in entry_points(group=GROUP):
+        try:
+            module = point.load()
+            behaviour = getattr(module, "BEHAVIOUR", None)
+            if not isinstance(behaviour, Behaviour):
+                raise HeadlabError("it has no BEHAVIOUR = Behaviour(...).")
+            if wrong := problems_of(behaviour):
+                raise HeadlabError(wrong[0])
+        except Exception as error:  # somebody else's code
+            problems[point.name] = f"{point.name} ({point.value}) is left out: {error}"
+        else:
+            found.append(module)
+    return found, problems
+
+
 def problems_of(behaviour: Behaviour) -> list[str]:
     """What a behaviour gets wrong of what every one keeps, a sentence each; none if all is well."""
     found = []
@@ -111,9 +137,12 @@ def problems_of(behaviour: Behaviour) -> list[str]:
         found.append(f"name {behaviour.name!r}: write it with small letters and underscores.")
     if (behaviour.targets is None) == (behaviour.measure is None):
         found.append("Give either targets or measure, not both and not neither.")
-    if not behaviour.probes or (unknown := [p for p in behaviour.probes if p not in PROBES]):
+    known = {*PROBES, *([behaviour.name] if behaviour.sentences or behaviour.prompts else [])}
+    if not behaviour.probes or (unknown := [p for p in behaviour.probes if p not in known]):
         named = f"{unknown[0]!r} is no probe" if behaviour.probes else "probes is empty"
-        found.append(f"{named}: take some of {', '.join(PROBES)}.")
+        found.append(
+            f"{named}: take some of {', '.join(PROBES)}, or its own name with sentences or prompts."
+        )
     if not 0 < behaviour.threshold <= 1:
         found.append(f"threshold {behaviour.threshold}: a share above 0 and at most 1.")
     if behaviour.targets is not None:
@@ -122,14 +151,15 @@ def problems_of(behaviour: Behaviour) -> list[str]:
 
 
 def _problems_of_targets(behaviour: Behaviour) -> list[str]:
-    """The rules that targets keep, tried on texts of one to twelve tokens."""
+    """The rules that targets keep, tried on short texts and on its own example."""
     assert behaviour.targets is not None
     rng, seen = np.random.default_rng(0), False
-    texts = np.array([" the", " cat", ",", " sat", "."])
-    for n in (1, 2, 5, 12):
-        codes = rng.integers(0, len(texts), n)
-        words = [str(texts[code]) for code in codes]
-        tokens = np.array(codes)
+    usual = [" the", " cat", ",", " sat", "."]
+    tried = [[usual[code] for code in rng.integers(0, len(usual), n)] for n in (1, 2, 5, 12)]
+    told = [behaviour.example or "", *behaviour.sentences[:1]]
+    tried += [pieces for text in told if (pieces := re.findall(r"\s?\w+|\s?[^\w\s]", text))]
+    for words in tried:
+        n, tokens = len(words), np.unique(words, return_inverse=True)[1]
         tokens.flags.writeable = False
         spans = Spans((0,), (n - 1,)) if n > 1 else None
         try:

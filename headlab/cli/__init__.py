@@ -54,6 +54,7 @@ COMMANDS = {
     "corpus": ("corpus", "what every head does over many texts"),
     "sweep": ("sweeps", "profile many models and revisions, and go on where it was ended"),
     "atlas": ("sweeps", "draw when each kind of head appears in a sweep"),
+    "texts": ("texts", "check guided texts and pairs of texts"),
     "sheets": ("sheets", "check, begin, or answer exercise sheets"),
 }
 

@@ -13,6 +13,7 @@ from headlab.measuring.confidence import INTERVAL, MIN_PROMPTS, N_RESAMPLES
 from headlab.measuring.reading import DOMINANT
 
 FILE = Path(__file__).parents[2] / "prompts" / "glossary.toml"
+OWN_PROBE = "texts of its own"  # that a behaviour brings
 PROBES = {
     "sentences": "plain English sentences",
     "repeats": "random words said twice",

@@ -1,10 +1,11 @@
-"""Guided texts and pairs of texts, one file each in ``prompts/texts`` and ``prompts/pairs``.
+"""Guided texts and pairs of texts, one file each in ``prompts/texts`` and ``prompts/pairs``; yours
+beside ours, from the folder that HEADLAB_TEXTS names.
 
 A file with a mistake takes no other down: it is left out, and :func:`guided_problems` says what to
 mend in it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from headlab import settings
 from headlab.errors import HeadlabError
 from headlab.exercises.mistakes import Checked, Found, Schema, Words
 from headlab.exercises.toml_file import file_bytes, read_toml, written
@@ -86,32 +88,45 @@ class GuidedPair:
 
 def guided_texts(folder: Path | None = None) -> dict[str, GuidedText]:
     """Every sound guided text by name, in order; an error only where there is none at all."""
-    folder = folder or FOLDER
-    texts, problems = _offered(folder, _read_text)
+    texts, problems = _offered(_text_folders(folder), _read_text)
     if not texts:
         why = " ".join(problems.values()) or "put the folder back."
-        raise HeadlabError(f"There are no guided texts in {folder}: {why}")
+        raise HeadlabError(f"There are no guided texts in {folder or FOLDER}: {why}")
     return texts
 
 
 def guided_pairs(folder: Path | None = None) -> dict[str, GuidedPair]:
     """Every sound pair by name, in order; an error only where there is none at all."""
-    folder = folder or PAIRS
-    pairs, problems = _offered(folder, _read_pair)
+    pairs, problems = _offered(_pair_folders(folder), _read_pair)
     if not pairs:
         why = " ".join(problems.values()) or "put the folder back."
-        raise HeadlabError(f"There are no pairs of texts in {folder}: {why}")
+        raise HeadlabError(f"There are no pairs of texts in {folder or PAIRS}: {why}")
     return pairs
 
 
 def guided_problems(texts: Path | None = None, pairs: Path | None = None) -> dict[str, str]:
     """A sentence with file, line and remedy for each file that is left out, by its name."""
-    return _offered(texts or FOLDER, _read_text)[1] | _offered(pairs or PAIRS, _read_pair)[1]
+    found = _offered(_text_folders(texts), _read_text)[1]
+    return found | _offered(_pair_folders(pairs), _read_pair)[1]
 
 
-def _offered(folder: Path, read: Callable[[Path], Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """What a folder holds, in order, and its problems; read again once a file was changed."""
-    paths = sorted(folder.glob("*.toml"))
+def _text_folders(folder: Path | None) -> list[Path]:
+    """The folder asked for, or ours and the one that HEADLAB_TEXTS names."""
+    own = settings.texts()
+    return [folder] if folder else [FOLDER, *([own] if own else [])]
+
+
+def _pair_folders(folder: Path | None) -> list[Path]:
+    """The same for pairs, which lie in a folder ``pairs`` inside one's own."""
+    own = settings.texts()
+    return [folder] if folder else [PAIRS, *([own / "pairs"] if own else [])]
+
+
+def _offered(
+    folders: Sequence[Path], read: Callable[[Path], Any]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What folders hold, in order, and their problems; read again once a file was changed."""
+    paths = [path for folder in folders for path in sorted(folder.glob("*.toml"))]
     return _read_all(tuple((path, written(path)) for path in paths), read)
 
 
@@ -119,8 +134,13 @@ def _offered(folder: Path, read: Callable[[Path], Any]) -> tuple[dict[str, Any],
 def _read_all(
     stamped: Iterable[tuple[Path, int]], read: Callable[[Path], Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    found, problems = [], {}
+    found: list[Any] = []
+    problems = {}
     for path, _ in stamped:
+        if path.stem in {one.name for one in found}:
+            sentence = f"{path}: there is a text called {path.stem!r} already: rename the file."
+            problems[str(path)] = sentence
+            continue
         try:
             found.append(read(path))
         except HeadlabError as error:

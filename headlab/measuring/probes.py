@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from headlab.behaviours import Prompt, Spans
+from headlab.behaviours import Behaviour, Prompt, Spans, behaviours
 from headlab.errors import HeadlabError
 from headlab.measuring.probe_sentences import SENTENCES_A, SENTENCES_B
 from headlab.models.loaded import LoadedModel
@@ -202,13 +202,26 @@ def _prompt(model: LoadedModel, tokens: tuple[int, ...], **marks) -> Prompt:
 
 
 def probe_prompts(model: LoadedModel, start: int | None) -> dict[str, list[Prompt]]:
-    """The probes of a profile by name."""
+    """The probes of a profile by name: those of all, then those that behaviours bring."""
+    own = [each for each in behaviours().values() if each.name in each.probes]
     return {
         "repeats": repeats(model, start),
         "sentences": sentences(model, start),
         "facts": facts(model, start),
         "names": names(model, start),
+        **{each.name: own_prompts(model, start, each) for each in own},
     }
+
+
+def own_prompts(model: LoadedModel, start: int | None, behaviour: Behaviour) -> list[Prompt]:
+    """The probe that a behaviour brings, without what is too long for the model."""
+    if behaviour.prompts is not None:
+        made = behaviour.prompts(model, start, 0)
+    else:
+        before = [] if start is None else [start]
+        texts = ([*before, *encode(model, text)] for text in behaviour.sentences)
+        made = [_prompt(model, tuple(tokens)) for tokens in texts]
+    return [prompt for prompt in made if len(prompt.tokens) <= model.max_tokens]
 
 
 def variant_prompts(model: LoadedModel, start: int | None) -> dict[str, dict[str, list[Prompt]]]:

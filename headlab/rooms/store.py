@@ -9,9 +9,10 @@ with the bytes it took.
 import hashlib
 import hmac
 import secrets
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,10 +89,23 @@ class Store:
     def __init__(self, place: str | Path) -> None:
         """Open the store, made where there is none; HeadlabError where that cannot be."""
         self._engine = open_database(place)
+        self._closed = threading.Event()
 
     def close(self) -> None:
         """Close every connection; what is asked afterwards opens a new one."""
+        self._closed.set()
         self._engine.dispose()
+
+    def forget_from_now_on(self, every: float = 60) -> None:
+        """Delete rooms as they end, looking every so many seconds, until the store is closed."""
+
+        def look() -> None:
+            while not self._closed.wait(every):
+                with suppress(HeadlabError):  # it does not answer: the next time
+                    self.forget_ended()
+
+        self.forget_ended()
+        threading.Thread(target=look, name="rooms that end", daemon=True).start()
 
     def open(
         self, title: str = "", hours: float = HOURS, sheets: Sequence[str] = ()

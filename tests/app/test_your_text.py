@@ -66,7 +66,7 @@ def test_a_long_text_says_what_it_takes_and_stays_stopped_until_asked_for(monkey
     assert status(test, "induction")  # and was read to the end
 
     stopped = replace(Selection(), text_name="own", model="mini")
-    key = results._text_key(stopped, results.ChosenText("Somebody stopped this one."))
+    key = results.text_key(stopped, results.ChosenText("Somebody stopped this one."))
     test.session_state[sharing.STOPPED] = key
     test.text_area(key="typed text").set_value("Somebody stopped this one.").run()
     assert any("was stopped" in block.value for block in test.info)

@@ -31,3 +31,14 @@ def test_one_head_shades_its_words(page, reading):
     expect(share).to_have_text(f"{100 * reading.pattern(3, 5)[9, 3]:.1f} %")
     page.locator(".text .token").nth(5).hover()
     expect(page.locator(".said")).to_contain_text("at 5 looks most at")
+
+
+def test_a_page_in_a_frame_has_no_menu(page, app):
+    page.set_content(f'<iframe src="{app}/Layers?embed=1&layer=3" width=1200 height=800></iframe>')
+    inside = page.frame_locator("iframe")
+    expect(inside.locator(".heads .head")).to_have_count(12)
+    for part in ("stSidebar", "stHeader"):
+        expect(inside.get_by_test_id(part)).to_be_hidden()
+    inside.locator(".heads .head").nth(2).click()
+    expect(inside.get_by_text("L3.H2").first).to_be_visible()
+    expect(inside.get_by_test_id("stSidebar")).to_be_hidden()

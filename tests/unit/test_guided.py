@@ -5,7 +5,8 @@ import os
 import pytest
 
 from headlab import HeadlabError, load_model, read_text
-from headlab.exercises.guided import guided_pairs, guided_problems, guided_texts
+from headlab.cli import DONE, FAILED, main
+from headlab.exercises.guided import FOLDER, PAIRS, guided_pairs, guided_problems, guided_texts
 from headlab.measuring.pictures import draw_pictures, looking_most
 from headlab.measuring.reading import find_pair
 from headlab.models.tokens import encode, tokenise
@@ -110,3 +111,29 @@ def test_a_pair_of_words_that_do_not_stand_in_the_text_is_said(tmp_path):
         'order = 1\ntitle = "T"\ntext = "one two"\nlook = "l"\npair = ["two", "three"]\n'
     )
     assert "does not hold the word 'three'" in guided_problems(tmp_path)["a"]
+
+
+def test_texts_of_one_s_own_stand_beside_ours(tmp_path, monkeypatch, capsys):
+    ours = guided_texts()
+    (tmp_path / "mine.toml").write_text(
+        'order = 99\ntitle = "Mine"\ntext = "Zoë sees Zoë."\nlook = "The second."\n', "utf-8"
+    )
+    (tmp_path / "alice.toml").write_text((FOLDER / "alice.toml").read_text("utf-8"), "utf-8")
+    (tmp_path / "broken.toml").write_text("order = 1\n", "utf-8")
+    pairs = tmp_path / "pairs"
+    pairs.mkdir()
+    source = next(PAIRS.glob("*.toml"))
+    (pairs / "my-pair.toml").write_text(source.read_text("utf-8"), "utf-8")
+    assert main(["texts", "check", str(tmp_path)]) == FAILED  # one is broken
+    said = capsys.readouterr().out
+    assert "Mine" in said and "my-pair" in said and "broken.toml" in said
+    monkeypatch.setenv("HEADLAB_TEXTS", str(tmp_path))
+    assert set(guided_texts()) == {*ours, "mine"}
+    assert "my-pair" in guided_pairs()
+    problems = guided_problems()
+    assert any("rename the file" in sentence for sentence in problems.values())
+    assert any("broken.toml" in sentence for sentence in problems.values())
+    assert main(["texts", "check"]) == FAILED
+    assert main(["texts", "check", str(tmp_path / "none")]) == FAILED
+    monkeypatch.delenv("HEADLAB_TEXTS")
+    assert main(["texts", "check", "--json"]) == DONE

@@ -103,6 +103,16 @@ def test_a_room_that_is_over_leaves_no_byte(rooms, place, monkeypatch, how):
     assert b"forgotten" not in raw and room.code.encode() not in raw
 
 
+def test_a_room_is_forgotten_by_itself_when_its_time_is_over(place):
+    with closing(Store(place)) as opened:
+        room, _ = opened.open("a title to be forgotten", hours=1 / 3600)
+        opened.forget_from_now_on(every=0.05)
+        with closing(sqlite3.connect(place)) as db:
+            while db.execute("SELECT count(*) FROM rooms").fetchone()[0]:
+                time.sleep(0.05)  # a room says to nobody that its time is over
+        assert opened.room(room.code) is None
+
+
 def test_forty_learners_at_once_lose_nothing(either):
     room, secret = either.open()
     failed = []

@@ -62,6 +62,7 @@ def test_good_and_empty_values_pass(tmp_path):
         "HEADLAB_PUBLIC": "1",
         "HEADLAB_CACHE": str(tmp_path / "new"),
         "HEADLAB_SHEETS": str(tmp_path),
+        "HEADLAB_TEXTS": str(tmp_path),
         "HEADLAB_BEHAVIOURS": str(tmp_path),
         "HEADLAB_MEMORY": "64",
         "HEADLAB_MAX_TOKENS": "2048",

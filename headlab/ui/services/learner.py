@@ -24,13 +24,9 @@ from headlab.mechanisms import Edge
 from headlab.models.tokens import resolve_start_token
 from headlab.profiles.profile import Profile
 from headlab.ui.services import rooms
-from headlab.ui.services.results import (
-    ChosenText,
-    get_profile,
-    get_removal,
-    get_senders,
-    get_whole_reading,
-)
+from headlab.ui.services.effects import get_removal
+from headlab.ui.services.mechanisms import get_senders
+from headlab.ui.services.results import ChosenText, get_profile, get_whole_reading
 from headlab.ui.services.second import has_second, second_profile
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection

@@ -8,39 +8,12 @@ import numpy as np
 import streamlit as st
 
 from headlab.behaviours import Spans
-from headlab.evidence.ladder import Removals, nearby_layers, removals
 from headlab.evidence.verify import Comparison, verify_model
 from headlab.heads import Head
-from headlab.interventions import (
-    Attribution,
-    Intervention,
-    Patching,
-    Reference,
-    Sweep,
-    ablate,
-    ablation_sweep,
-    attribute,
-    mean_reference,
-    patch,
-)
-from headlab.interventions.patching import Direction
-from headlab.interventions.replacing import Mode
 from headlab.measuring.detecting import detect, shuffled_score
 from headlab.measuring.effort import effort_of_reading
 from headlab.measuring.pictures import Pictures
 from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_text
-from headlab.mechanisms import (
-    AttentionExplanation,
-    Circuit,
-    Composition,
-    Edge,
-    Faithfulness,
-    Sink,
-    composition,
-    explain_attention,
-    explain_sink,
-    strongest_senders,
-)
 from headlab.models.anatomy import anatomy
 from headlab.models.attention import pausing
 from headlab.models.catalogue import gigabytes
@@ -89,12 +62,13 @@ def get_reading(selection: Selection, chosen: ChosenText) -> Reading:
     holds none, and :func:`get_layer` and :func:`get_whole_reading` give them.
     """
     model, start = get_model(selection.model), selection.start_token
-    key = _text_key(selection, chosen)
+    key = text_key(selection, chosen)
     stay_stopped(key)
     return shared(key, lambda: _read(model, chosen, start, key, whole=False))
 
 
-def _text_key(selection: Selection, chosen: ChosenText) -> tuple[Hashable, ...]:
+def text_key(selection: Selection, chosen: ChosenText) -> tuple[Hashable, ...]:
+    """What results about a text are kept under."""
     model = get_model(selection.model)
     return ("text", model.name, model.content_hash, chosen, selection.start_token)
 
@@ -161,7 +135,7 @@ def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:
     if len(reading.layers) == reading.n_layers:
         return reading
     model, start = get_model(selection.model), selection.start_token
-    key = ("whole", *_text_key(selection, chosen))
+    key = ("whole", *text_key(selection, chosen))
     stay_stopped(key)
     return shared(key, lambda: _read(model, chosen, start, key, whole=True))
 
@@ -182,7 +156,7 @@ def get_layer(selection: Selection, chosen: ChosenText, layer: int) -> LayerOfTe
         return LayerOfText(reading.patterns[place], reading.values[place])
     model, start = get_model(selection.model), selection.start_token
     return shared(
-        ("layer", layer, *_text_key(selection, chosen)),
+        ("layer", layer, *text_key(selection, chosen)),
         lambda: read_layer(model, chosen.text, layer, policy(start)),
     )
 
@@ -234,7 +208,7 @@ def get_written(selection: Selection, chosen: ChosenText, position: int, head: H
     model = get_model(selection.model)
     value = get_layer(selection, chosen, head.layer).values[head.head, position]
     return shared(
-        ("written", position, head, *_text_key(selection, chosen)),
+        ("written", position, head, *text_key(selection, chosen)),
         lambda: written_from(model, value, head),
         "Reading the weights …",
     )
@@ -250,211 +224,6 @@ def get_eigenvalue_copying(selection: Selection) -> np.ndarray:
     )
 
 
-def _reference(selection: Selection) -> Reference:
-    model, start = get_model(selection.model), selection.start_token
-    return shared(
-        ("reference", model.content_hash, start),
-        lambda: mean_reference(model, start_token=policy(start)),
-        "Measuring what heads write on average …",
-    )
-
-
-def get_removal(
-    selection: Selection, chosen: ChosenText, mode: Mode, watch: str | int | None = None
-) -> Intervention:
-    """A text with and without the heads to remove, in one of the modes of ``ablate``."""
-    model, start, heads = get_model(selection.model), selection.start_token, selection.removed
-    reference = _reference(selection) if mode == "mean" else None
-    return shared(
-        ("removal", model.content_hash, chosen, start, heads, mode, watch),
-        lambda: ablate(
-            model,
-            chosen.text,
-            heads,
-            mode,
-            reference,
-            watch=watch,
-            spans=chosen.spans,
-            start_token=policy(start),
-        ),
-        "Reading the text without these heads …",
-    )
-
-
-def get_sweep(selection: Selection, text: str, watch: int | None) -> Sweep:
-    """Every head removed in turn, with a bar: the change of the loss, or of one next token."""
-    model, start, reference = (
-        get_model(selection.model),
-        selection.start_token,
-        _reference(selection),
-    )
-    return long_work(
-        ("sweep", model.content_hash, text, start, watch),
-        lambda job: ablation_sweep(
-            model,
-            text,
-            "mean",
-            reference,
-            metric="loss" if watch is None else "log-probability",
-            watch=watch,
-            start_token=policy(start),
-            progress=job.progress,
-        ),
-        "Removing every head in turn",
-    )
-
-
-def _removals_key(selection: Selection, probe: str, layer: int) -> Hashable:
-    model = get_model(selection.model)
-    return ("removals", model.content_hash, selection.start_token, probe, layer)
-
-
-def ready_removals(selection: Selection, probe: str, layer: int) -> Removals | None:
-    """What removing heads of a layer and of those beside it does, if it need not be measured."""
-    return result_cache().find(_removals_key(selection, probe, layer))
-
-
-def get_removals(selection: Selection, probe: str, layer: int) -> Removals:
-    """What removing heads of a layer and of those beside it does on a probe, measured if needed."""
-    model, start = get_model(selection.model), policy(selection.start_token)
-    layers = nearby_layers(layer, model.n_layers)
-    return long_work(
-        _removals_key(selection, probe, layer),
-        lambda job: removals(model, probe, layers, start, job.progress),
-        f"Removing every head of layers {layers[0]} to {layers[-1]}",
-    )
-
-
-def get_patching(selection: Selection, texts: tuple[str, str], tokens: tuple[str, str]) -> Patching:
-    """What each head carries from one of two texts to the other, with a bar."""
-    model, start = get_model(selection.model), selection.start_token
-    direction: Direction = "noising" if selection.noising else "denoising"
-    what, by_position = selection.what, selection.by_position
-    return long_work(
-        ("patching", model.content_hash, start, texts, tokens, what, direction, by_position),
-        lambda job: patch(
-            model,
-            *texts,
-            *tokens,
-            what=what,
-            direction=direction,
-            by_position=by_position,
-            start_token=policy(start),
-            progress=job.progress,
-        ),
-        "Patching every head in turn",
-    )
-
-
-def get_attribution(
-    selection: Selection, text: str, answer: int, wrong: int, removed: tuple[Head, ...] = ()
-) -> Attribution:
-    """What each part writes towards one next token and away from another."""
-    model, start, reference = (
-        get_model(selection.model),
-        selection.start_token,
-        _reference(selection),
-    )
-    return shared(
-        ("attribution", model.content_hash, text, start, answer, wrong, removed),
-        lambda: attribute(
-            model,
-            text,
-            answer,
-            wrong,
-            removed=removed,
-            mode="mean",
-            reference=reference,
-            start_token=policy(start),
-        ),
-        "Splitting the prediction into its parts …",
-    )
-
-
-def get_explanation(
-    selection: Selection, chosen: ChosenText, head: Head, query: int, key: int
-) -> AttentionExplanation:
-    """Why a head looks from one token of a text to another; HeadlabError where no sum is exact."""
-    model, start = get_model(selection.model), policy(selection.start_token)
-    return shared(
-        ("why there", head, query, key, *_text_key(selection, chosen)),
-        lambda: explain_attention(model, chosen.text, head, query, key, start_token=start),
-        "Splitting the score into its parts …",
-    )
-
-
-def get_composition(selection: Selection) -> Composition:
-    """What every head can read of what earlier ones write; HeadlabError where it cannot be told."""
-    model = get_model(selection.model)
-    return long_work(
-        ("composition", model.content_hash),
-        lambda job: composition(model),
-        "Comparing the weights of every pair of heads",
-    )
-
-
-def get_senders(
-    selection: Selection, chosen: ChosenText, other: str, head: Head, query: int, key: int
-) -> tuple[Edge, ...]:
-    """Which earlier heads tell a head where to look, told apart by another text, with a bar."""
-    model, start = get_model(selection.model), policy(selection.start_token)
-    return long_work(
-        ("senders", other, head, query, key, *_text_key(selection, chosen)),
-        lambda job: strongest_senders(
-            model,
-            chosen.text,
-            other,
-            head,
-            query=query,
-            key=key,
-            start_token=start,
-            progress=job.progress,
-        ),
-        f"Patching the paths into {head} for token {query}",
-    )
-
-
-def get_faithfulness(
-    selection: Selection,
-    chosen: ChosenText,
-    other: str,
-    heads: tuple[Head, ...],
-    end: Head,
-    query: int,
-    key: int,
-) -> tuple[Faithfulness, ...]:
-    """What some heads carry alone, all others replaced by the other text's, and by their mean."""
-    model, start = get_model(selection.model), policy(selection.start_token)
-    ways: dict[Mode, str | Reference] = {"text": other, "mean": _reference(selection)}
-    return long_work(
-        ("faithfulness", other, heads, end, query, key, *_text_key(selection, chosen)),
-        lambda job: tuple(
-            Circuit(heads).faithfulness(
-                model,
-                chosen.text,
-                head=end,
-                query=query,
-                key=key,
-                mode=mode,
-                reference=reference,
-                start_token=start,
-            )
-            for mode, reference in ways.items()
-        ),
-        "Keeping only these heads",
-    )
-
-
-def get_sink(selection: Selection, chosen: ChosenText, head: Head) -> Sink:
-    """Why a head rests on the first token of a text; HeadlabError where that cannot be told."""
-    model, start = get_model(selection.model), policy(selection.start_token)
-    return shared(
-        ("sink", head, *_text_key(selection, chosen)),
-        lambda: explain_sink(model, chosen.text, head, start_token=start),
-        "Reading the text without one thing at a time …",
-    )
-
-
 def get_position_control(
     selection: Selection, chosen: ChosenText, cells: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -467,7 +236,7 @@ def get_position_control(
         untrained = read_text(model.with_random_weights(0), chosen.text, start_token=start)
         return shuffled, detect(untrained, cells).score
 
-    key = ("position", cells.tobytes(), *_text_key(selection, chosen))
+    key = ("position", cells.tobytes(), *text_key(selection, chosen))
     return long_work(key, measure, "Reading the words in other orders")
 
 

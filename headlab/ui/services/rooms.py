@@ -24,7 +24,9 @@ PROBLEM = "why nothing was handed in"
 @st.cache_resource(show_spinner=False, on_release=Store.close)
 def store() -> Store:
     """The rooms of this server."""
-    return Store(settings.store() or cache_folder() / "rooms.sqlite")
+    opened = Store(settings.store() or cache_folder() / "rooms.sqlite")
+    opened.forget_from_now_on()
+    return opened
 
 
 def joined() -> tuple[str, str] | None:

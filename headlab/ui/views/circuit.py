@@ -15,14 +15,9 @@ from headlab.interventions import with_word
 from headlab.measuring.reading import Reading
 from headlab.mechanisms import Edge, Faithfulness
 from headlab.ui.services import state
+from headlab.ui.services.mechanisms import get_composition, get_faithfulness, get_senders
 from headlab.ui.services.navigation import open_page, page_link
-from headlab.ui.services.results import (
-    ChosenText,
-    get_composition,
-    get_faithfulness,
-    get_senders,
-    policy,
-)
+from headlab.ui.services.results import ChosenText, policy
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
 from headlab.ui.views.why_there import cell

@@ -7,8 +7,8 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.mechanisms.composing import INPUTS, Composition
 from headlab.profiles.profile import Profile
+from headlab.ui.services.mechanisms import get_composition
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import get_composition
 from headlab.ui.services.state import Selection
 
 SHOWN = 5

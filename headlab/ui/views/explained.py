@@ -1,7 +1,7 @@
 """Terms and behaviours as the glossary explains them, with their sources."""
 
 from headlab.behaviours import Behaviour
-from headlab.evidence.glossary import PROBES
+from headlab.evidence.glossary import OWN_PROBE, PROBES
 from headlab.evidence.references import get_reference
 
 CITED = {"after": "After", "related": "Related"}
@@ -20,7 +20,7 @@ def explained(text: str, sources: tuple[str, ...]) -> str:
 
 def described(about: Behaviour) -> str:
     """What a behaviour is, how it is measured, what it needs and where it comes from."""
-    probes = " and on ".join(PROBES[probe] for probe in about.probes)
+    probes = " and on ".join(PROBES.get(probe, OWN_PROBE) for probe in about.probes)
     lower = "; the lower of the two counts" if len(about.probes) > 1 else ""
     scale = "a score" if about.scale == "raw" else "an excess"
     role = f", listed as a role from {about.shown_from:g}" * (about.shown_from < about.threshold)

@@ -16,14 +16,9 @@ from headlab.measuring.budget import SHARES
 from headlab.measuring.confidence import UNCLASSIFIED
 from headlab.measuring.reading import CANNOT, Reading
 from headlab.profiles.profile import Profile
+from headlab.ui.services.effects import get_removals, ready_removals
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import (
-    ChosenText,
-    get_eigenvalue_copying,
-    get_removals,
-    get_written,
-    ready_removals,
-)
+from headlab.ui.services.results import ChosenText, get_eigenvalue_copying, get_written
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain

@@ -9,8 +9,8 @@ from headlab.figures import effect_map_figure, model_policy, position_effect_fig
 from headlab.heads import Head
 from headlab.interventions import WHATS, Patching
 from headlab.ui.services import state
+from headlab.ui.services.effects import get_patching
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import get_patching
 from headlab.ui.services.state import OWN, Selection
 from headlab.ui.views.words import plain, quoted
 

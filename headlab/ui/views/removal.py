@@ -13,7 +13,8 @@ from headlab.report import REPORTED
 from headlab.ui.components.head_map import head_map
 from headlab.ui.services import state
 from headlab.ui.services.code import removal_code
-from headlab.ui.services.results import ChosenText, get_removal, ready_profile
+from headlab.ui.services.effects import get_removal
+from headlab.ui.services.results import ChosenText, ready_profile
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
 from headlab.ui.views.as_code import as_code

@@ -19,10 +19,8 @@ from headlab.interventions import Intervention
 from headlab.interventions.replacing import Mode
 from headlab.measuring.scoring import MIN_CHANGE
 from headlab.models.tokens import visible
-from headlab.ui.services.results import (
-    ChosenText,
-    get_attribution,
-)
+from headlab.ui.services.effects import get_attribution
+from headlab.ui.services.results import ChosenText
 from headlab.ui.services.state import Selection
 from headlab.ui.views.words import names_of, plain, quoted
 

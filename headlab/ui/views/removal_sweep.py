@@ -11,11 +11,8 @@ from headlab.figures import (
     score_effect_figure,
 )
 from headlab.interventions import Intervention, Sweep
-from headlab.ui.services.results import (
-    ChosenText,
-    get_profile,
-    get_sweep,
-)
+from headlab.ui.services.effects import get_sweep
+from headlab.ui.services.results import ChosenText, get_profile
 from headlab.ui.services.state import Selection
 from headlab.ui.views.words import quoted
 

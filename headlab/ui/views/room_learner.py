@@ -14,7 +14,7 @@ from headlab.ui.services.start_page import guarded
 from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 
-POLL_S = 2.0
+POLL_S = 4.0  # answers then reach a class over some seconds, not all at once
 NAME = "name in the room"
 
 

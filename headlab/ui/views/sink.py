@@ -8,7 +8,8 @@ from headlab.heads import Head
 from headlab.mechanisms import Sink
 from headlab.mechanisms.sink import Less
 from headlab.ui.services import state
-from headlab.ui.services.results import ChosenText, get_sink
+from headlab.ui.services.mechanisms import get_sink
+from headlab.ui.services.results import ChosenText
 from headlab.ui.services.start_page import guarded
 from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain

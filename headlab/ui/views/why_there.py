@@ -13,8 +13,9 @@ from headlab.heads import Head
 from headlab.measuring.reading import Reading
 from headlab.mechanisms.explaining import SIDES, AttentionExplanation, Side, Without
 from headlab.ui.services import state
+from headlab.ui.services.mechanisms import get_explanation
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import ChosenText, get_explanation
+from headlab.ui.services.results import ChosenText
 from headlab.ui.services.start_page import guarded
 from headlab.ui.services.state import Selection
 from headlab.ui.views.head_picture import chosen_token

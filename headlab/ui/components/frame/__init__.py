@@ -2,7 +2,8 @@
 
 The style makes Streamlit's margins narrow. The script scrolls: a new page, sheet, step or head to
 its beginning, and whatever :func:`scroll_to` names to itself; on a narrow screen it closes the menu
-after a choice.
+after a choice. With ``?embed=1`` in the address there is no menu at all, for a frame in
+somebody else's page.
 """
 
 from collections.abc import Hashable

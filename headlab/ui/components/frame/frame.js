@@ -16,6 +16,9 @@ export default function ({ data }) {
 const main = () => document.querySelector("[data-testid=stMain]")
 
 function begin() {
+  // a page inside somebody else's: ?embed=1 leaves out the menu
+  if (new URLSearchParams(window.location.search).get("embed") === "1")
+    document.documentElement.dataset.embed = "1"
   closeMenu() // what was open before a reload
   document.addEventListener("click", event => {
     if (event.target.closest?.("[data-testid=stSidebar] a")) closeMenu()

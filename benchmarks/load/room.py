@@ -169,11 +169,11 @@ async def act(
     if phase == FREE:
         async with lesson.log.timed("see the answer"):
             await page.run()
-        lesson.done.add(number)
         for label in ("Skip", "Skip", "Keep my first answer", "Skip this question"):
-            await asyncio.sleep(rng.uniform(0, 4))
+            await asyncio.sleep(rng.uniform(2, 10))  # they look, write, think again
             async with lesson.log.timed("go on"):
                 await page.press(label)
+        lesson.done.add(number)
         return
     left = LOCK_WITHIN - (time.monotonic() - lesson.since)
     await asyncio.sleep(rng.uniform(0, max(left, 0)))
@@ -294,8 +294,10 @@ def show(lesson: Lesson) -> int:
     curve = lesson.log.memory
     sizes = " ".join(f"{t:.0f}s:{m / 1e6:.0f}" for t, m in curve[:: max(len(curve) // 12, 1)])
     print(f"memory MB: {sizes}")
-    print(f"errors: {sum(lesson.log.errors.values())} {dict(lesson.log.errors)}")
-    return 1 if missing or lesson.log.errors else 0
+    cut = "ConnectionClosedError"  # of who was on the server that was killed
+    errors = {e: n for e, n in lesson.log.errors.items() if not (lesson.killed and cut in e)}
+    print(f"errors: {sum(errors.values())} {errors}")
+    return 1 if missing or errors else 0
 
 
 def main() -> int:

@@ -16,6 +16,7 @@ from headlab.cli.shared import (
 from headlab.interventions.replacing import MODES
 from headlab.mechanisms import (
     Circuit,
+    attribute_edges,
     composition,
     explain_attention,
     explain_sink,
@@ -144,6 +145,11 @@ def add_path_patch(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=int, required=True, metavar="N", help="it looks at")
     parser.add_argument("--answer", help="with --wrong: next tokens whose logits are watched")
     parser.add_argument("--wrong", help="see --answer")
+    parser.add_argument(
+        "--guess",
+        action="store_true",
+        help="guess by gradients instead of patching (edge attribution), through query and key",
+    )
     add_start_token(parser)
     parser.add_argument("--top", type=positive, default=15, metavar="K", help="how many (15)")
     add_json(parser)
@@ -151,6 +157,8 @@ def add_path_patch(parser: argparse.ArgumentParser) -> None:
 
 
 def _path_patch(options: argparse.Namespace) -> int:
+    if options.guess:
+        return _guess(options)
     found = path_patch_map(
         load(options.model),
         options.clean,
@@ -171,6 +179,23 @@ def _path_patch(options: argparse.Namespace) -> int:
             f"{found.receiver} from {texts[found.query]!r} to {texts[found.key]!r}: attention "
             f"{found.before:.3f} on this text"
         )
+    return DONE
+
+
+def _guess(options: argparse.Namespace) -> int:
+    found = attribute_edges(
+        load(options.model),
+        options.clean,
+        options.corrupt,
+        options.receiver,
+        query=options.query,
+        key=options.key,
+        start_token=start_policy(options),
+    )
+    data = found.to_dict()
+    show(found.to_frame().head(options.top), data, options, data)
+    if not options.json:
+        print("a guess: nothing was patched; without --guess it is")
     return DONE
 
 

@@ -90,6 +90,13 @@ def add_profile(parser: argparse.ArgumentParser) -> None:
         help="leave out the four variants and the random-weight controls",
     )
     parser.add_argument("--fresh", action="store_true", help="measure again, ignore kept profiles")
+    parser.add_argument(
+        "--sentences",
+        type=Path,
+        metavar="FILE",
+        help="measure on your own sentences, one a line, in place of ours (another language, your "
+        "field); not kept, without variants",
+    )
     add_json(parser)
     parser.set_defaults(run=_profile)
 

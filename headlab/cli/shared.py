@@ -143,7 +143,16 @@ def profiled(model: LoadedModel, options: argparse.Namespace) -> Profile:
             progress=progress,
             partial=_print_first_labels,
             cache=not getattr(options, "fresh", False),
+            prompts=_own_sentences(getattr(options, "sentences", None)),
         )
+
+
+def _own_sentences(path: Path | None) -> dict[str, list[str]] | None:
+    """The sentences of a file, one a line, as a probe."""
+    if path is None:
+        return None
+    lines = [line.strip() for line in decoded(read_bytes(path)).splitlines()]
+    return {"sentences": [line for line in lines if line]}
 
 
 def _print_first_labels(share: float, profile: Profile) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from headlab.behaviours.detector import Detector
 from headlab.measuring.reading import SHAPES
 
 MAX_TEXT_LENGTH = 2_000  # characters of one text
@@ -24,6 +25,7 @@ PROBABILITY = "probability"  # of a token that comes next after the text
 BUDGET = "budget"  # the share of a head's attention that goes to a place, in the profile
 EXPLAINED = "explained"  # the share of it that the head's roles explain, in the profile
 REACH = "reach"  # how many tokens back a head looks, in the profile
+RULE = "rule"  # attention on the cells that a rule of the sheet's own asks for
 TOLD = "told"  # how far an earlier head moves a head's score of one token from another
 
 SHAPE_NAMES = (*SHAPES, "diffuse")
@@ -52,6 +54,7 @@ class Question:
     ``share`` is a place that attention goes to, of ``measuring.budget.SHARES``; ``change`` a word
     of the text, the last before ``to_word``, that ``becomes`` another. ``remove`` are heads taken
     away, ``watch`` the next token followed (None: that expected most).
+    ``rule`` says where a head is to look, as on the page Detector.
     ``generic`` is asked instead of a question that names a head or layer which the model lacks.
     """
 
@@ -78,6 +81,7 @@ class Question:
     share: str | None = None
     change: str | None = None
     becomes: str | None = None
+    rule: Detector | None = None
     generic: "Question | None" = None
 
     @property

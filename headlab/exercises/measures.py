@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from headlab.behaviours import get_behaviour
+from headlab.behaviours.detector import THRESHOLD
+from headlab.errors import HeadlabError
 from headlab.exercises.context import CannotPose, CannotTell, MeasurementContext
 from headlab.exercises.finding import key_positions, query_position, title
 from headlab.exercises.format import (
@@ -19,6 +21,7 @@ from headlab.exercises.format import (
     PROBABILITY,
     PROFILE,
     REACH,
+    RULE,
     SCORE,
     SHAPE,
     SHAPES_COUNT,
@@ -26,6 +29,7 @@ from headlab.exercises.format import (
     Question,
 )
 from headlab.heads import Head
+from headlab.measuring.detecting import detect
 from headlab.measuring.reading import DOMINANT, EVEN, SHAPES, Hint, Reading
 from headlab.measuring.scoring import MIN_CHANGE
 from headlab.profiles.compare import compare_profiles
@@ -204,6 +208,18 @@ def _shape(question: Question, lab: MeasurementContext) -> Values:
     )
 
 
+def _rule(question: Question, lab: MeasurementContext) -> Values:
+    """Attention on the cells that a rule asks for; a head counts from a detector's threshold on."""
+    assert question.rule is not None
+    reading = lab.reading(question.text)
+    try:
+        found = detect(reading, question.rule)
+    except HeadlabError as error:
+        raise CannotTell(str(error)) from error
+    at = THRESHOLD * (1 - found.chance) + found.chance
+    return _with_margin(found.score, np.full_like(found.score, at))
+
+
 def possible_shapes(hint: Hint) -> list[str]:
     """The shapes that this picture has if its figures move by half the least margin, own first."""
     if np.isnan(hint.entropy):
@@ -272,5 +288,6 @@ MEASURES: dict[str, Measure] = {
     REACH: Measure(frozenset(), _looks, sampled=True),
     SHAPES_COUNT: Measure(frozenset({"layer"}), None),
     PROBABILITY: Measure(frozenset(), None),
+    RULE: Measure(frozenset({"rule"}), _rule),
     TOLD: Measure(frozenset({"head", "from", "to", "change", "becomes"}), None),
 }

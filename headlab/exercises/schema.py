@@ -5,11 +5,13 @@ several keys together stands in ``sheet_reader.py`` and with the kinds of questi
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from headlab.behaviours import behaviours
+from headlab.behaviours.detector import PARTS, Detector
 from headlab.errors import HeadlabError, unknown
 from headlab.exercises.format import LEVELS, SHAPE_NAMES
 from headlab.exercises.kinds import kinds
@@ -69,6 +71,24 @@ def _removed(value: Any) -> list[str]:
     return heads
 
 
+def _rule(value: Any) -> Detector:
+    """A rule such as { back = [3] } or { words = ["cat"], from_words = ["sat"] }."""
+    parts = [field.name for field in fields(Detector) if field.name not in ("name", "example")]
+    if not isinstance(value, dict) or not value:
+        raise HeadlabError(f"'rule' must be a table with some of {', '.join(parts)}.")
+    for key, part in value.items():
+        if key not in parts:
+            raise unknown("part of a rule", short(key), parts)
+        wanted = int if key == "back" else str
+        listed = isinstance(part, list) and all(type(each) is wanted for each in part)
+        if not (listed if key in ("back", "words", "from_words") else isinstance(part, bool)):
+            raise HeadlabError(
+                f"{key!r} of 'rule' must be "
+                + ("true or false." if key in PARTS else "a list, in brackets.")
+            )
+    return Detector("rule", **value)
+
+
 def layer_or_error(value: Any, names: Collection[str] = LAYER_NAMES) -> int | str:
     """A layer by its number or by one of these names."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
@@ -122,6 +142,7 @@ class QuestionFile(Schema):
     share: Annotated[str, _one_of("share", lambda: tuple(SHARES))] | None = None
     change: Words | None = Field(default=None, description="a word of the text")
     becomes: Words | None = Field(default=None, description="a text in quotes: one word")
+    rule: Annotated[Any, BeforeValidator(_rule)] = None
     generic: Any = None
 
 

@@ -187,9 +187,10 @@ class SheetReader:
         question = Question(
             text=text,
             measure=measure,
-            **found.model_dump(exclude={"text", "measure", "heads", "remove", "generic"}),
+            **found.model_dump(exclude={"text", "measure", "heads", "remove", "rule", "generic"}),
             heads=None if found.heads is None else (found.heads[0], found.heads[1]),
             remove=tuple(found.remove),
+            rule=found.rule,
         )
         figures = get_kind(found.kind).figures_of(question)
         self._placeholders(question.ask, (*place, "ask"), figures.ask, ROLES)

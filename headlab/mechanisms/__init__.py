@@ -2,8 +2,8 @@
 
 ``explain_attention`` splits one attention score into what wrote the query and the key;
 ``composition`` says from weights what a head can read of an earlier one, ``path_patch`` and
-``path_patch_map`` what it does read on two texts. ``Circuit`` asks whether some heads do it alone,
-``explain_sink`` why a head rests on the first token.
+``path_patch_map`` what it does read on two texts, which ``attribute_edges`` guesses. ``Circuit``
+asks whether some heads do it alone, ``explain_sink`` why a head rests on the first token.
 """
 
 from headlab.mechanisms.circuit import Circuit, Faithfulness
@@ -11,7 +11,9 @@ from headlab.mechanisms.composing import Composition, composition
 from headlab.mechanisms.explaining import AttentionExplanation, Without, explain_attention
 from headlab.mechanisms.paths import (
     Edge,
+    EdgeAttribution,
     PathPatching,
+    attribute_edges,
     path_patch,
     path_patch_map,
     strongest_senders,
@@ -23,10 +25,12 @@ __all__ = [
     "Circuit",
     "Composition",
     "Edge",
+    "EdgeAttribution",
     "Faithfulness",
     "PathPatching",
     "Sink",
     "Without",
+    "attribute_edges",
     "composition",
     "explain_attention",
     "explain_sink",

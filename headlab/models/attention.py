@@ -343,6 +343,11 @@ def run(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
     for a network that does not use our attention, and where the tap would change one that can
     only be read.
     """
+    return run_for_gradients(network, tokens, tap)
+
+
+def run_for_gradients(network: Any, tokens: torch.Tensor, tap: Tap) -> Any:
+    """The same pass, but what it computes can be differentiated by what the tap puts in."""
     known = anatomy(network)
     if not known.tapped:
         hidden = _read_afterwards(network, tokens, tap)

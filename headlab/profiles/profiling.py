@@ -19,6 +19,7 @@ from headlab.__version__ import __version__
 from headlab.behaviours import Behaviour, Evidence, Prompt, behaviours
 from headlab.errors import HeadlabError
 from headlab.measuring import budget, confidence, probes
+from headlab.measuring.given import given_prompts
 from headlab.measuring.scoring import Batch, LayerRun, Measured
 from headlab.models.attention import Tap, run
 from headlab.models.loaded import LoadedModel
@@ -192,6 +193,7 @@ def profile_model(
     progress: Progress | None = None,
     partial: Partial | None = None,
     cache: bool = True,
+    prompts: Mapping[str, Sequence[Prompt | str]] | None = None,
 ) -> Profile:
     """Score every head on every behaviour, with intervals, labels and confidences.
 
@@ -208,6 +210,13 @@ def profile_model(
         or control: after a tenth, after more, and after all of them.
     cache : take a profile of the same content from the cache folder, and keep this one there; so
         too what random weights of this shape show, which belongs to every model of the shape.
+    prompts : what some probes are made of in place of ours, by the probe's name ("sentences",
+        "repeats", "facts", "names"): texts, or ``Prompt`` objects. Such a profile is not kept and
+        has no variants.
+
+    Raises
+    ------
+    HeadlabError : a probe that there is not, or one without a prompt.
 
     Returns
     -------
@@ -215,31 +224,33 @@ def profile_model(
     """
     start = resolve_start_token(model, start_token)
     order = behaviours()
+    if prompts is not None:
+        variants = cache = False
     key = profile_key(model, start, variants, controls, order)
     if cache and (ready := kept(model, key)) is not None:
         return ready
 
-    prompts = probes.probe_prompts(model, start)
+    asked = probes.probe_prompts(model, start) | given_prompts(model, start, prompts or {})
     replaced = probes.variant_prompts(model, start) if variants else {}
-    untested = _untested(model, order, prompts)
+    untested = _untested(model, order, asked)
     order = {name: b for name, b in order.items() if name not in untested}
     chosen = list(order.values())
     gathered: dict[str, list[Evidence]] = {}
     for b in chosen:
         if b.evidence is not None:
             probe = b.probes[0]
-            gathered.setdefault(probe, []).append(b.evidence(model, prompts[probe]))
-    sets = [prompts] * (1 + controls) + list(replaced.values())
+            gathered.setdefault(probe, []).append(b.evidence(model, asked[probe]))
+    sets = [asked] * (1 + controls) + list(replaced.values())
     all_prompts = [p for by_probe in sets for probe in by_probe.values() for p in probe]
     work = Work(_n_tokens(all_prompts), progress)
-    places = budget.Places(prompts[SENTENCES])
+    places = budget.Places(asked[SENTENCES])
     sums = budget.Sums(places, model.n_layers, model.n_heads, model.network)
 
     def as_profile(statistics: _Statistics, **checks: Any) -> Profile:
         return _as_profile(model, key, start, order, untested, statistics, sums, **checks)
 
     work.start("measuring the probes")
-    for share, measured in measure_in_stages(model, prompts, chosen, work.did, sums, gathered):
+    for share, measured in measure_in_stages(model, asked, chosen, work.did, sums, gathered):
         if share == 1 or partial is not None:
             evidence = _figures(gathered)
             statistics = _statistics(measured, order, evidence)
@@ -257,7 +268,7 @@ def profile_model(
     found = None
     if controls:
         shows = statistics.shows
-        found = _controls(model, prompts, order, sums, shows, start, controls, work, cache)
+        found = _controls(model, asked, order, sums, shows, start, controls, work, cache)
 
     profile = as_profile(
         statistics,

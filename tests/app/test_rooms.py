@@ -271,6 +271,26 @@ def test_a_store_that_fails_loses_nothing_and_says_so(store, room, monkeypatch):
     assert json.loads(store.all_handed(room[0].code, room[1])[0].record)["entries"]
 
 
+def test_while_the_store_is_silent_nothing_held_is_shown_and_then_it_goes_on(
+    store, room, monkeypatch
+):
+    store.hold(*held(room), FIRST)
+    test = learner(room)
+    answer(test, "3", 3)
+    find = Store.room
+
+    def silent(*_):
+        raise rooms.HeadlabError("The store of rooms does not answer (gone).")
+
+    monkeypatch.setattr(Store, "room", silent)
+    test.run()
+    assert not test.exception and "does not answer (gone)" in sentences(test)
+    assert not test.main.get("plotly_chart") and "What do you see" not in said(test)
+    monkeypatch.setattr(Store, "room", find)
+    test.run()
+    assert "Locked and handed in" in said(test) and "does not answer" not in sentences(test)
+
+
 def test_markup_in_names_and_titles_is_text(store):
     room = store.open("<img src=x> **bold**", 1)
     test = learner(room, "<b>Eve</b> ![x](http://evil.example/x.png)")

@@ -11,7 +11,8 @@ from headlab.errors import HeadlabError
 from headlab.models import weights
 from headlab.models.anatomy import anatomy, remember
 from headlab.models.attention import Tap, attend, is_changeable, run
-from headlab.models.proof import install, use_attention
+from headlab.models.proof import install
+from headlab.models.recording import use_attention
 from tests.models import configurations, gpt2_config, random_network
 from tests.oracle.test_eager import some_tokens
 

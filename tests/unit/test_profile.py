@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from headlab import HeadlabError, Profile, profile_model, score_patterns
+from headlab import HeadlabError, Profile, load_model, profile_model, score_patterns
 from headlab.behaviours import behaviours, code_digest
+from headlab.cli import DONE, main
 from headlab.heads import Head
 from headlab.measuring import probes
 from headlab.measuring.confidence import MIN_PROMPTS, UNCLASSIFIED
@@ -757,3 +758,29 @@ def test_a_kept_profile_bears_the_name_that_asks(tmp_path, monkeypatch):
     monkeypatch.setattr(profiling, "measure_in_stages", None)
     again = profile_model(replace(model, name="a renamed copy"), **quick)
     assert (first.model_name, again.model_name) == ("tiny", "a renamed copy")
+
+
+def test_a_profile_on_prompts_of_one_s_own(model, tmp_path, capsys):
+    """The same sentences as ours give the same; others give others; nothing is kept."""
+    quick = {"variants": False, "controls": 0, "cache": False}
+    ours = profile_model(model, **quick)
+    same = profile_model(model, controls=0, prompts={"sentences": probes.sentences(model, 0)})
+    np.testing.assert_array_equal(same.score["previous_token"], ours.score["previous_token"])
+    texts = [f"Der Hund Nummer {n} sieht die Katze, und die Katze sieht ihn." for n in range(9)]
+    german = profile_model(model, controls=0, prompts={"sentences": texts})
+    assert german.n_prompts["punctuation"] == 9
+    assert not np.array_equal(german.score["previous_token"], ours.score["previous_token"])
+    np.testing.assert_array_equal(german.score["induction"], ours.score["induction"])
+    with pytest.raises(HeadlabError, match="Did you mean 'sentences'"):
+        profile_model(model, prompts={"sentence": texts})
+    with pytest.raises(HeadlabError, match="can be read"):
+        profile_model(model, prompts={"sentences": [""]})
+    file = tmp_path / "mine.txt"
+    file.write_text("\n\n".join(texts), "utf-8")
+    out = tmp_path / "german.json"
+    command = ["profile", "--model", "mini", "--sentences", str(file), "--quick", "--out", str(out)]
+    assert main(command) == DONE
+    found = profile_model(load_model("mini"), controls=0, prompts={"sentences": texts})
+    np.testing.assert_allclose(
+        Profile.load(out).score["previous_token"], found.score["previous_token"], atol=1e-5
+    )

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from headlab import load_model, profile_model, read_text
+from headlab import Detector, load_model, profile_model, read_text
 from headlab.exercises import MeasurementContext, explain, grade, prepare, sheets
 from headlab.exercises.effects import size_of
 from headlab.exercises.format import Question, Text, placeholders
@@ -661,3 +661,30 @@ def test_which_sender_is_the_strongest_path():
         lab(),
     )
     assert not same.posable and "random messages" in same.why
+
+
+@pytest.mark.parametrize(
+    ("parts", "cells"),
+    [
+        ({"back": (3,)}, lambda q, k, words: k == q - 3),
+        ({"after_same": True}, lambda q, k, words: 1 < k < q and words[k - 1] == words[q]),
+        (
+            {"words": ("cat",), "from_words": ("sat",)},
+            lambda q, k, words: k < q and (words[q], words[k]) == (" sat", " cat"),
+        ),
+    ],
+)
+def test_a_rule_asks_for_the_cells_that_it_says(parts, cells):
+    pattern, words = patterns(CAT)
+    asked = np.array([[cells(q, k, words) for k in range(len(words))] for q in range(len(words))])
+    rows = asked.any(-1)
+    value = np.where(asked, pattern, 0).sum(-1)[..., rows].mean(-1)
+    best = Head(*map(int, np.unravel_index(np.argmax(value), value.shape)))
+    key = key_of("which head", "rule", CAT, rule=Detector("rule", **parts))
+    assert str(best) in key.accepted and key.score == pytest.approx(value.max(), abs=1e-5)
+
+
+def test_a_rule_without_a_place_in_the_text_cannot_be_told():
+    rule = Detector("rule", words=("zebra",))
+    prepared = prepare(Question("?", "which head", CAT, "rule", rule=rule), lab())
+    assert not prepared.options and "no such place" in prepared.why

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headlab import HeadlabError
+from headlab import Detector, HeadlabError
 from headlab.exercises import Sheet, read_sheet, sheets
 from headlab.exercises.kinds import kinds
 from headlab.exercises.measures import MEASURES
@@ -178,6 +178,37 @@ def test_no_key_may_hold_an_answer():
             source = GOOD.replace(found[0], f'{place}\n{key} = "layer 3"')
             assert f"'{key}' would hold an answer" in refusal(source)
         assert f"'{key}' would hold an answer" in refusal(f"{key} = 1\n{GOOD}")
+
+
+RULE = """
+[steps.question]
+ask = "Where is the head that looks three tokens back?"
+kind = "which layer"
+text = "cat-on-the-mat"
+measure = "rule"
+rule = { back = [3] }
+"""
+
+
+def test_a_rule_is_read():
+    source = with_question(RULE, "back = [3]", 'words = ["cat"], same = true')
+    assert read_sheet(source).steps[0].question.rule == Detector("rule", words=("cat",), same=True)
+
+
+@pytest.mark.parametrize(
+    ("new", "words"),
+    [
+        ("3", r"'rule' must be a table with some of back, same"),
+        ("{ bak = [3] }", r"Unknown part of a rule 'bak'\. Did you mean 'back'"),
+        ("{ back = 3 }", r"'back' of 'rule' must be a list, in brackets"),
+        ('{ same = "yes" }', r"'same' of 'rule' must be true or false"),
+        ("{ back = [99] }", r"looks 0 to 20 tokens back"),
+        ('{ from_words = ["cat"] }', r"needs a part that says where to look"),
+    ],
+)
+def test_a_mistake_in_a_rule_is_named_with_its_line_and_remedy(new, words):
+    message = refusal(with_question(RULE, "{ back = [3] }", new))
+    assert re.search(words, message) and re.match(r"mine\.toml, line \d+: step 1, ", message)
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

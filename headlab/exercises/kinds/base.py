@@ -13,6 +13,7 @@ from headlab.exercises.format import (
     LOST,
     PROFILE,
     REACH,
+    RULE,
     SCORE,
     SHAPE,
     Question,
@@ -21,7 +22,7 @@ from headlab.exercises.measures import MEASURES
 from headlab.exercises.prepared import PreparedQuestion
 
 # What every head has a value of.
-OF_HEADS = (SCORE, PROFILE, ATTENTION, SHAPE, LOST, GAINED, BUDGET, EXPLAINED, REACH)
+OF_HEADS = (SCORE, PROFILE, ATTENTION, SHAPE, LOST, GAINED, BUDGET, EXPLAINED, REACH, RULE)
 
 
 class Keys(NamedTuple):

@@ -111,12 +111,24 @@ def _leave() -> None:
 
 
 @st.fragment(run_every=POLL_S)
+def wait_for_store(sentence: str) -> None:
+    """While the store does not answer: whether answers are held back cannot be known."""
+    try:
+        rooms.room_here()
+    except HeadlabError:
+        st.warning(sentence)
+    else:
+        st.rerun(scope="app")
+
+
+@st.fragment(run_every=POLL_S)
 def wait_for(room: Room, words: str) -> None:
     """Say what is waited for; the page goes on by itself once the teacher has moved the room on."""
-    now = rooms.room_here()
-    if now is None or (now.phase, now.steps) != (room.phase, room.steps):
-        st.rerun(scope="app")
     st.info(words)
+    with guarded():
+        now = rooms.room_here()
+        if now is None or (now.phase, now.steps) != (room.phase, room.steps):
+            st.rerun(scope="app")
 
 
 VOTED = (

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import streamlit as st
 
+from headlab.errors import HeadlabError
 from headlab.exercises import (
     Entry,
     MeasurementContext,
@@ -38,7 +39,14 @@ from headlab.ui.services.navigation import page_link
 from headlab.ui.services.start_page import guarded, page_header
 from headlab.ui.services.state import Selection
 from headlab.ui.views.reveal import pictures, reveal, verdict, view_key
-from headlab.ui.views.room_learner import NOT_OPEN, VOTE_AGAIN, VOTED, VOTED_AGAIN, wait_for
+from headlab.ui.views.room_learner import (
+    NOT_OPEN,
+    VOTE_AGAIN,
+    VOTED,
+    VOTED_AGAIN,
+    wait_for,
+    wait_for_store,
+)
 from headlab.ui.views.sheets import is_done, steps_of
 from headlab.ui.views.words import plain
 
@@ -52,7 +60,11 @@ def run_step(selection: Selection, sheet: Sheet, lab: MeasurementContext) -> Non
     record, number = get_record(), selection.step
     step = sheet.steps[number - 1]
     heading(selection, sheet, lab, number)
-    room = rooms.room_here()
+    try:
+        room = rooms.room_here()
+    except HeadlabError as error:
+        wait_for_store(str(error))
+        return
     if room is not None and room.steps is not None and number > room.steps:
         wait_for(room, NOT_OPEN)
         return
@@ -71,7 +83,7 @@ def run_step(selection: Selection, sheet: Sheet, lab: MeasurementContext) -> Non
     elif entry.first is None:
         st.info("You skipped this step.")
     else:
-        committed(selection, sheet, entry, prepared, lab)
+        committed(selection, sheet, entry, prepared, lab, room)
     st.divider()
     go_on(sheet, entry, prepared, lab)
 
@@ -173,15 +185,15 @@ def committed(
     entry: Entry,
     prepared: PreparedQuestion,
     lab: MeasurementContext,
+    room: Room | None,
 ) -> None:
-    """The reveal, and beside it everything that follows."""
+    """The reveal, and beside it everything that follows; in a room perhaps not yet."""
     step = sheet.steps[entry.step - 1]
     assert entry.first is not None and prepared.key is not None
     st.markdown(
         f"**{prepared.ask}** Your prediction: **{plain(entry.first.text)}** "
         f"({SURENESS[entry.first.sureness]}). It is locked."
     )
-    room = rooms.room_here()
     if room is not None and room.held:
         held(room, entry, prepared)
         return

@@ -16,6 +16,7 @@ from intervention_speed import random_model, seconds
 
 from headlab import LoadedModel, explain_attention, load_model
 from headlab.behaviours import Prompt
+from headlab.models.proof import examine
 from headlab.models.tokens import tokenise
 
 TEXT = "The cat sat on the mat. The cat sat on the mat"
@@ -52,7 +53,9 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=7)
     repeat = parser.parse_args().repeat
     mini = load_model("mini")
-    for model in (mini, random_model(mini, 768)):
+    large = random_model(mini, 768)
+    examine(large.network)
+    for model in (mini, large):
         compare(model, repeat)
 
 

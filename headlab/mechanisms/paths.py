@@ -171,7 +171,7 @@ def attribute_edges(
     *,
     query: int = -1,
     key: int,
-    steps: int = 5,
+    steps: int = 1,
     start_token: StartToken = "model",
 ) -> EdgeAttribution:
     """Guess which earlier heads tell a head where to look, from a few gradients.
@@ -181,7 +181,8 @@ def attribute_edges(
     Parameters
     ----------
     clean, corrupt, receiver, query, key : as for :func:`path_patch_map`.
-    steps : gradients that are averaged between the two texts; one is the plain method.
+    steps : gradients that are averaged on the way from ``clean`` to ``corrupt``. One, at the clean
+        text, is the plain method, and nearer to what patching one path then gives.
 
     Raises
     ------

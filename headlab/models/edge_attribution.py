@@ -25,14 +25,14 @@ def attributed(
 
     ``tokens`` [2, position]: the text, and the other one, whose outputs the heads would send. The
     score is that of ``cell`` before the softmax, above the mean of those its row can see. Float64
-    [layer, head] each, of the layers before the receiver's. ``steps`` gradients are averaged, at
-    points between the two texts' residual streams.
+    [layer, head] each, of the layers before the receiver's. ``steps`` gradients are averaged: the
+    first at the text's residual stream, the others on the way to the other text's.
     """
     check_changeable(network)
     changes, residual = _of_both(network, tokens, receiver.layer)
     through = [torch.zeros_like(residual[0]), torch.zeros_like(residual[0])]
     for step in range(steps):
-        share = (step + 0.5) / steps
+        share = step / steps
         between = (1 - share) * residual[0] + share * residual[1]
         for total, gradient in zip(
             through, _gradients(network, tokens[:1], receiver, cell, between), strict=True

@@ -34,7 +34,7 @@ def plain(network, clean, corrupt, layer, head, cell, steps):
     for which in range(2):
         total = torch.zeros_like(streams[0])
         for step in range(steps):
-            share = (step + 0.5) / steps
+            share = step / steps
             x = ((1 - share) * streams[0] + share * streams[1]).requires_grad_()
             both = block.attn.c_attn(block.ln_1(x)).split(width, dim=-1)[:2]
             query, key = (part if i == which else part.detach() for i, part in enumerate(both))
@@ -74,9 +74,8 @@ def test_on_mini_it_names_the_head_that_patching_finds():
         patched = path_patch_map(model, text, other, "L3.H7", into, **place)
         mine = guess[guess["into"] == into].set_index("from")["guessed change"]
         exact = patched.to_frame().set_index("from")["score change"]
-        assert np.corrcoef(mine[exact.index], exact)[0, 1] > 0.7
-    best = guess.iloc[0]
-    assert best["from"] == "L0.H0" and best["into"] == "key"
+        assert np.corrcoef(mine[exact.index], exact)[0, 1] > 0.9
+        assert exact.abs().idxmax() in mine.abs().nlargest(3).index
 
 
 def test_nothing_changes_between_equal_texts():

@@ -60,8 +60,8 @@ def test_it_is_a_change_times_a_gradient(steps):
     cell = (len(tokens[0]) - 1, 2)
     ours = (found.through_query, found.through_key)
     for mine, theirs in zip(ours, plain(model.network, *tokens, 3, 2, cell, steps), strict=True):
-        np.testing.assert_allclose(mine.reshape(3, 4), theirs, atol=1e-4)
-        assert np.abs(theirs).max() > 0.01
+        np.testing.assert_allclose(mine.reshape(3, 4), theirs, rtol=1e-3, atol=1e-6)
+        assert np.abs(theirs).max() > 1e-3
 
 
 def test_on_mini_it_names_the_head_that_patching_finds():

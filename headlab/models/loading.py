@@ -87,7 +87,7 @@ def load_model(
     """
     if isinstance(name_or_folder, torch.nn.Module):
         return _in_memory(name_or_folder, tokenizer)
-    name = unquoted(str(name_or_folder))
+    name = str(name_or_folder)
     check_offered(name)
     folder = _folder(name)
     target = _device(device)
@@ -167,8 +167,8 @@ def _folder(name: str) -> Path:
     found = find_model(name)
     if found is not None:
         return found
-    folder = folder_named(name)
-    file = gguf_file(Path(os.path.expanduser(name))) if _may_be_path(name) else None
+    folder = place_named(name)
+    file = None if entry or folder is None else gguf_file(folder)
     if file is not None:
         return converted(file)
     shown = name if len(name) <= MAX_SHOWN_LENGTH else f"{name[:MAX_SHOWN_LENGTH]}…"
@@ -190,11 +190,6 @@ def _folder(name: str) -> Path:
             "holds config.json, the safetensors weights and the tokenizer."
         )
     return folder
-
-
-def _may_be_path(name: str) -> bool:
-    """Whether the system can be asked for it at all."""
-    return name.isprintable() and len(name) < 4096
 
 
 def best_device() -> torch.device:

@@ -12,7 +12,7 @@ from headlab.models import kernels
 
 ROOT = Path(__file__).resolve().parents[2] / "headlab"
 FILES = sorted(ROOT.rglob("*.py"))
-DECOMPOSITIONS = {"composing", "logit_lens", "proof"}  # each of what `exact` or `.cpu()` gave
+DECOMPOSITIONS = {"composing", "logit_lens", "layout"}  # each of what `exact` or `.cpu()` gave
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())

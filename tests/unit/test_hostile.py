@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from headlab import HeadlabError, Profile, cli, load_model, profile_model, read_text
+from headlab.cli import shared
 from headlab.exercises import (
     Board,
     Entry,
@@ -176,7 +177,7 @@ def test_profiles():
 
 def test_the_command_line(model, monkeypatch):
     monkeypatch.setattr(
-        cli.shared, "load_model", lambda name: model if name == "mini" else load_model(name)
+        shared, "load_model", lambda name: model if name == "mini" else load_model(name)
     )
     calls = [["score", "--text", text, "--layer", "0"] for text in hostile.texts(60, seed=7)]
     calls += [["score", "--text", "a b", "--entity", text] for text in hostile.texts(20, seed=8)]

@@ -184,8 +184,8 @@ class CorpusLooks(InNotebook):
 def passages(source: str | Path | None = None) -> list[str]:
     """The passages of a file or of every .txt file of a folder; by default those of headlab.
 
-    Passages are parted by a line of ``---``, else by empty lines. HeadlabError for a place without
-    any, or with more than ``MAX_BYTES``.
+    They are parted as :func:`parted` says. HeadlabError for a place without any, or with more than
+    ``MAX_BYTES``.
     """
     place = app_folder() / "prompts" / "corpus" if source is None else Path(source).expanduser()
     files = sorted(place.glob("*.txt")) if place.is_dir() else [place]
@@ -196,15 +196,23 @@ def passages(source: str | Path | None = None) -> list[str]:
     for file in files:
         raw = read_bytes(file, left)
         left -= len(raw)
-        try:
-            text = decoded(raw)
-        except ValueError as error:
-            raise HeadlabError(f"{file} is no text in UTF-8 or UTF-16: save it as one.") from error
-        parted = text.split("\n---\n") if "\n---\n" in text else text.split("\n\n")
-        found += [passage.strip() for passage in parted if passage.strip()]
+        found += parted(raw, str(file))
     if not found:
         raise HeadlabError(f"{place} holds no text: write some into it.")
     return found
+
+
+def parted(raw: bytes, name: str) -> list[str]:
+    """The passages of a file's bytes: parted by a line of ``---``, else by empty lines.
+
+    HeadlabError, with the file's ``name``, for what is no text.
+    """
+    try:
+        text = decoded(raw).replace("\r\n", "\n")
+    except ValueError as error:
+        raise HeadlabError(f"{name} is no text in UTF-8 or UTF-16: save it as one.") from error
+    parts = text.split("\n---\n") if "\n---\n" in text else text.split("\n\n")
+    return [passage.strip() for passage in parts if passage.strip()]
 
 
 def corpus_key(model: LoadedModel, texts: Sequence[str], start: int | None) -> str:

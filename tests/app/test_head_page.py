@@ -15,6 +15,7 @@ from headlab.models.circuits import eigenvalue_copying, written_tokens
 from headlab.profiles.corpus import kept_corpus, passages
 from headlab.report.dashboards import row_html
 from tests.app.test_pages import opened, sentences
+from tests.app.test_predict import hand_in
 
 TEXT = "cat-on-the-mat"
 
@@ -213,3 +214,20 @@ def test_rungs_4_and_5_are_measured_when_asked_for():
     button.click().run()
     assert not test.exception and not test.error
     assert "When it is removed: passed" in said(test) and "On texts held out: passed" in said(test)
+
+
+def test_a_corpus_of_one_s_own_is_read_and_kept_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("HEADLAB_CACHE", str(tmp_path))
+    words = " ".join(["The cat sat on the mat and the dog sat on the rug."] * 12)
+    source = "\r\n\r\n".join([words, words.replace("cat", "bird"), words.replace("dog", "man")])
+    test = head_page("Over a corpus", layer="3", head="5")
+    hand_in(test, "corpus file", "mine.txt", source.encode())
+    assert "your passages" in said(test)
+    next(each for each in test.button if each.label == "Read the corpus").click().run()
+    assert not test.exception and "of 3 passages" in said(test)
+    assert not list(tmp_path.rglob("*.json.gz"))
+    monkeypatch.setenv("HEADLAB_PUBLIC", "1")
+    hand_in(test, "corpus file", "long.txt", b"word " * 50_000)
+    assert "may have 200 kB" in sentences(test)
+    hand_in(test, "corpus file", "empty.txt", b"  ")
+    assert "holds no text" in sentences(test)

@@ -1,5 +1,7 @@
 """What pages ask of a model: readings, profiles, removals and patches, each made once for all."""
 
+import hashlib
+import json
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -240,15 +242,19 @@ def get_position_control(
     return long_work(key, measure, "Reading the words in other orders")
 
 
-def _corpus_key(selection: Selection) -> Hashable:
-    return ("corpus", get_model(selection.model).content_hash, selection.start_token)
+def _corpus_key(selection: Selection, texts: tuple[str, ...]) -> Hashable:
+    digest = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+    return ("corpus", get_model(selection.model).content_hash, selection.start_token, digest)
 
 
-def ready_corpus(selection: Selection) -> CorpusLooks | None:
-    """What every head does over headlab's corpus, if it need not be measured."""
-    key = _corpus_key(selection)
+def ready_corpus(selection: Selection, texts: tuple[str, ...] = ()) -> CorpusLooks | None:
+    """What every head does over a corpus, if it need not be measured; without one over headlab's.
+
+    A learner's own is held in memory only.
+    """
+    key = _corpus_key(selection, texts)
     ready = result_cache().find(key)
-    if ready is None:
+    if ready is None and not texts:
         model, start = get_model(selection.model), policy(selection.start_token)
         ready = kept_corpus(model, passages(), start_token=start)
         if ready is not None:
@@ -256,19 +262,20 @@ def ready_corpus(selection: Selection) -> CorpusLooks | None:
     return ready
 
 
-def get_corpus(selection: Selection) -> CorpusLooks:
-    """What every head does over headlab's corpus, measured if it must be."""
-    if (ready := ready_corpus(selection)) is not None:
+def get_corpus(selection: Selection, texts: tuple[str, ...] = ()) -> CorpusLooks:
+    """The same, measured if it must be."""
+    if (ready := ready_corpus(selection, texts)) is not None:
         return ready
     model, profile = get_model(selection.model), get_profile(selection)
     return long_work(
-        _corpus_key(selection),
+        _corpus_key(selection, texts),
         lambda job: corpus_looks(
             model,
-            passages(),
+            texts or passages(),
             profile,
             start_token=policy(selection.start_token),
             progress=job.progress,
+            cache=not texts,
         ),
         "Reading the corpus with every head",
     )

@@ -2,10 +2,12 @@
 
 import streamlit as st
 
+from headlab import settings
+from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.measuring.budget import SHARES
 from headlab.models.weights import has_weights
-from headlab.profiles.corpus import CorpusLooks
+from headlab.profiles.corpus import CorpusLooks, parted
 from headlab.profiles.profile import Profile
 from headlab.report.dashboards import row_html
 from headlab.ui.services.results import get_corpus, ready_corpus
@@ -14,6 +16,7 @@ from headlab.ui.services.state import Selection
 from headlab.ui.views.passport import budget_bar
 
 FEW = 5  # rows shown before more are asked for
+MOST_OF_STRANGERS = 200_000  # bytes of a corpus on a public server: some minutes of reading
 APART = 0.15  # of attention: a share that differs by more is worth a sentence
 
 
@@ -25,15 +28,17 @@ def over_corpus(selection: Selection, profile: Profile, head: Head) -> None:
             "model for this."
         )
         return
-    found = ready_corpus(selection)
+    texts = own_corpus()
+    found = ready_corpus(selection, texts)
     if found is None:
+        whose = "your passages" if texts else "the passages that come with headlab"
         st.markdown(
-            "How does this head behave on many texts, of many kinds? All heads are read over the "
-            "passages that come with headlab, once."
+            "How does this head behave on many texts, of many kinds? All heads are read over "
+            f"{whose}, once."
         )
         if not st.button("Read the corpus", type="primary"):
             return
-        found = get_corpus(selection)
+        found = get_corpus(selection, texts)
     st.markdown(
         f"{found.n_tokens:,} tokens of {found.n_passages} passages. In each line the **framed** "
         "token is the one that looks, the **shaded** ones are looked at; *writes* is the length of "
@@ -53,6 +58,27 @@ def over_corpus(selection: Selection, profile: Profile, head: Head) -> None:
             shown = [row for row in rows if row.kind == kind]
             st.html("".join(row_html(row) for row in (shown if more else shown[:1])))
     where_it_goes(found, profile, head)
+
+
+def own_corpus() -> tuple[str, ...]:
+    """The passages of a file that a learner has dropped in; none without one."""
+    with st.popover("A corpus of your own", icon=":material/upload_file:"):
+        st.markdown(
+            "A text file, its passages parted by empty lines or by lines of `---`. It is read here "
+            "and kept nowhere."
+        )
+        file = st.file_uploader("Text", type="txt", key="corpus file")
+    if file is None:
+        return ()
+    if settings.public() and file.size > MOST_OF_STRANGERS:
+        raise HeadlabError(
+            f"On this server a corpus may have {MOST_OF_STRANGERS // 1000} kB: choose a shorter "
+            "one, or read it with headlab on your own machine."
+        )
+    found = tuple(parted(file.getvalue(), file.name))
+    if not found:
+        raise HeadlabError(f"{file.name} holds no text: write some into it.")
+    return found
 
 
 def where_it_goes(found: CorpusLooks, profile: Profile, head: Head) -> None:

@@ -169,7 +169,8 @@ def conduct(room: Room, mine: tuple[str, str]) -> None:
             20,
             key=STEPS,
             width=150,
-            on_change=lambda: rooms.store().open_steps(*mine, st.session_state[STEPS] or None),
+            on_change=_open_steps,
+            args=(mine,),
         )
     if room.held and room.shown_at is not None:
         st.caption("Shown by themselves at the end of the time; choose again to begin it anew.")
@@ -179,6 +180,11 @@ def _begin_phase(mine: tuple[str, str]) -> None:
     minutes = int(st.session_state.get(MINUTES, BY_HAND))
     with guarded():
         rooms.store().hold(*mine, st.session_state[PHASE], minutes or None)
+
+
+def _open_steps(mine: tuple[str, str]) -> None:
+    with guarded():
+        rooms.store().open_steps(*mine, st.session_state[STEPS] or None)
 
 
 def where_they_are(board: Board, room: Room) -> None:

@@ -69,24 +69,19 @@ def show_misses(board: Board) -> None:
 
 def show_votes(votes: Votes) -> None:
     """Who was right before and after talking, and what was gained."""
-    before = {"right": votes.stayed_right, "wrong": votes.became_right}
-    after_wrong = {"right": votes.became_wrong, "wrong": votes.stayed_wrong}
     gained = (
         ""
         if isnan(votes.gain)
         else f" Of what could be gained, {round(100 * votes.gain)} % was (normalised gain: the "
         "share of right answers that was added, of the share that was missing)."
     )
-    st.markdown(f"**Before and after talking**, {votes.learners} learners who voted twice.{gained}")
-    st.table(
-        pd.DataFrame(
-            {
-                f"{name} after": [cells[first] for first in before]
-                for name, cells in (("right", before), ("wrong", after_wrong))
-            },
-            index=[f"{first} before" for first in before],
-        )
-    )
+    who = "1 learner" if votes.learners == 1 else f"{votes.learners} learners"
+    st.markdown(f"**Before and after talking**, {who} who voted twice.{gained}")
+    after = {
+        "right after": [votes.stayed_right, votes.became_right],
+        "wrong after": [votes.became_wrong, votes.stayed_wrong],
+    }
+    st.table(pd.DataFrame(after, index=["right before", "wrong before"]))
     with st.expander("By how sure they were at first"):
         st.dataframe(
             pd.DataFrame(

@@ -92,10 +92,12 @@ def taught_room(projector: bool) -> None:
         st.info("Your room has ended, and what was handed in there is deleted.")
         st.button("Go on", on_click=rooms.stop_teaching)
         return
-    _way_in(room, mine[1], projector)
     if projector:
-        show_class(mine)
+        with st.container(key="projector"):  # the style makes it large, and leaves out the menu
+            _way_in(room, mine[1], projector)
+            show_class(mine)
         return
+    _way_in(room, mine[1], projector)
     _live(mine)
     _ending(mine)
 
@@ -225,7 +227,8 @@ def show_class(mine: tuple[str, str]) -> None:
             return
         handed = rooms.store().all_handed(*mine)
         board = Board.read((f"learner {each.number}", each.record) for each in handed).anonymised()
-        st.header(_locked(board, room).replace("**", ""), anchor=False)
+        said = _locked(board, room).replace("**", "") if handed else "Nobody has come in yet."
+        st.header(said, anchor=False)
         question = board.current()
         if room.held:
             st.subheader(SAID[room.phase], anchor=False)

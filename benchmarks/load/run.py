@@ -35,7 +35,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from learner import Learner, WentWrong
 
-from headlab.doctor import watch
+from headlab.cli.checks import watch
 from headlab.exercises import sheets
 from headlab.exercises.guided import guided_texts
 

@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict
 from datetime import datetime
 
-from headlab import doctor
+from headlab.cli import checks
 from headlab.cli.codes import DONE, FAILED
 from headlab.cli.shared import add_json, positive
 
@@ -40,7 +40,7 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.watch:
         return _watch(options)
     findings = []
-    for finding in doctor.examine(options.port):
+    for finding in checks.examine(options.port):
         findings.append(finding)
         if not options.json:
             print(f"{finding.state:>5}  {finding.check}: {finding.found}")
@@ -48,13 +48,13 @@ def _doctor(options: argparse.Namespace) -> int:
                 print(f"       {finding.remedy}")
     if options.json:
         print(json.dumps({"findings": [asdict(finding) for finding in findings]}))
-    return FAILED if any(finding.state == doctor.WRONG for finding in findings) else DONE
+    return FAILED if any(finding.state == checks.WRONG for finding in findings) else DONE
 
 
 def _watch(options: argparse.Namespace) -> int:
     """One line after another, until stopped."""
     for number in itertools.count():
-        figures = doctor.watch(options.address)
+        figures = checks.watch(options.address)
         now = datetime.now().strftime("%H:%M:%S")
         if options.json:
             print(json.dumps({"time": now} | figures), flush=True)

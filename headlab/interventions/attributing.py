@@ -10,11 +10,11 @@ import pandas as pd
 from headlab.heads import Head
 from headlab.interventions.base import HeadName, OnText, checked_heads, facts, read
 from headlab.interventions.replacing import Mode, Reference, edit_of, replacement
+from headlab.measuring.notebook import InNotebook
 from headlab.models.attention import check_changeable
 from headlab.models.attribution import direct_parts
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
-from headlab.notebook import InNotebook
 
 MIN_WRITTEN = 0.1  # logits; below, there is nothing to make up for
 MIN_REPAIR = 0.5  # the share that other parts make up for from which on they are named

@@ -10,8 +10,8 @@ from headlab.heads import Head
 from headlab.interventions.base import OnText, facts
 from headlab.interventions.replacing import Mode
 from headlab.measuring.json_types import plain, records
+from headlab.measuring.notebook import InNotebook
 from headlab.measuring.scoring import MIN_CHANGE
-from headlab.notebook import InNotebook
 
 SweepMetric = Literal["loss", "log-probability"]
 

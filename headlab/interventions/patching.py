@@ -10,12 +10,12 @@ import pandas as pd
 from headlab.errors import HeadlabError
 from headlab.interventions.base import OnText, Progress, checked_position, facts, known, read
 from headlab.measuring.json_types import plain
+from headlab.measuring.notebook import InNotebook
 from headlab.models import editing
 from headlab.models.attention import check_changeable
 from headlab.models.editing import Edit, What
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
-from headlab.notebook import InNotebook
 
 Metric = Literal["logit difference", "log-probability"]
 Direction = Literal["denoising", "noising"]

@@ -10,11 +10,11 @@ from headlab.behaviours.detector import Detector
 from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.measuring.json_types import plain
+from headlab.measuring.notebook import InNotebook
 from headlab.measuring.reading import Reading
 from headlab.measuring.scoring import token_codes
 from headlab.models.attention import Tap, run
 from headlab.models.loaded import LoadedModel
-from headlab.notebook import InNotebook
 
 SHUFFLES = 8
 

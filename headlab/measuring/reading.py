@@ -16,6 +16,7 @@ from headlab.heads import Head
 from headlab.measuring.confidence import on_scale
 from headlab.measuring.continuing import Continuation, continue_text
 from headlab.measuring.effort import effort_of_reading
+from headlab.measuring.notebook import InNotebook
 from headlab.measuring.one_pass import SHAPES, one_pass
 from headlab.measuring.pictures import Pictures
 from headlab.measuring.scoring import token_codes
@@ -29,7 +30,6 @@ from headlab.models.tokens import (
     token_text,
     tokenise,
 )
-from headlab.notebook import InNotebook
 
 ACTIVE = "active"
 QUIET = "quiet"

@@ -20,12 +20,12 @@ from headlab.interventions.base import (
 from headlab.interventions.controls import drawn_heads
 from headlab.interventions.replacing import Mode, Reference, edit_of, replacement
 from headlab.measuring.json_types import plain
+from headlab.measuring.notebook import InNotebook
 from headlab.mechanisms.composing import checked
 from headlab.models import editing
 from headlab.models.kernels import exact
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
-from headlab.notebook import InNotebook
 
 SMALL = 0.01  # a behaviour that all heads together change by less is not theirs
 

@@ -10,10 +10,10 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.interventions.base import HeadName, checked_heads, known
 from headlab.measuring.json_types import plain
+from headlab.measuring.notebook import InNotebook
 from headlab.models import composing
 from headlab.models.loaded import LoadedModel
 from headlab.models.weights import check_weights, head_weights
-from headlab.notebook import InNotebook
 
 Input = Literal["query", "key", "value"]
 INPUTS: tuple[Input, ...] = ("query", "key", "value")

@@ -19,11 +19,11 @@ from headlab.interventions.base import (
     known,
     read,
 )
+from headlab.measuring.notebook import InNotebook
 from headlab.models.kernels import exact
 from headlab.models.loaded import LoadedModel
 from headlab.models.score_parts import ScoreParts, score_parts
 from headlab.models.tokens import StartToken
-from headlab.notebook import InNotebook
 
 Side = Literal["query", "key"]
 SIDES: tuple[Side, ...] = ("query", "key")

@@ -21,12 +21,12 @@ from headlab.interventions.base import (
 )
 from headlab.interventions.patching import check_lengths
 from headlab.measuring.json_types import plain
+from headlab.measuring.notebook import InNotebook
 from headlab.mechanisms.composing import INPUTS, Input, checked
 from headlab.models import edge_attribution, paths
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
 from headlab.models.weights import check_weights
-from headlab.notebook import InNotebook
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -10,13 +10,13 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.interventions.base import HeadName, OnText, facts, read
 from headlab.measuring.json_types import plain
+from headlab.measuring.notebook import InNotebook
 from headlab.mechanisms.composing import checked
 from headlab.models import sink
 from headlab.models.kernels import exact
 from headlab.models.loaded import LoadedModel
 from headlab.models.score_parts import score_parts
 from headlab.models.tokens import StartToken
-from headlab.notebook import InNotebook
 
 BIAS, MLP, START = "the query bias", "MLP 0 at the first token", "the start token"
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from headlab.models.anatomy import anatomy
 from headlab.models.attention import is_changeable
 from headlab.models.hf import AutoModelForCausalLM
 from headlab.models.proof import install
-from headlab.notebook import card
 
 MANY_WORDS = 100  # so many ordinary tokens are enough for all probes
 
@@ -49,7 +49,7 @@ class LoadedModel:
         )
 
     def _repr_html_(self) -> str:
-        return card("LoadedModel", repr(self))
+        return f"<p>{escape(repr(self))}</p>"
 
     def as_batch(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
         """Token ids [prompt, position] on the model's device, short prompts padded at the end.

@@ -15,7 +15,7 @@ from headlab.errors import HeadlabError
 from headlab.heads import Head
 from headlab.measuring.confidence import UNCLASSIFIED
 from headlab.measuring.json_types import records
-from headlab.notebook import InNotebook
+from headlab.measuring.notebook import InNotebook
 from headlab.profiles.changes import DOWN, OPEN, SAME, UNMEASURED, UP, Change, changes
 from headlab.profiles.comparable import left_out, names_of, obstacles
 from headlab.profiles.profile import Profile

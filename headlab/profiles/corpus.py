@@ -21,13 +21,13 @@ from headlab.errors import HeadlabError
 from headlab.files import decoded, read_bytes, write_file
 from headlab.heads import Head, HeadName
 from headlab.measuring import budget, confidence
+from headlab.measuring.notebook import InNotebook
 from headlab.models.attention import Tap, run
 from headlab.models.catalogue import shipped_profiles
 from headlab.models.loaded import LoadedModel
 from headlab.models.output_norms import output_norms
 from headlab.models.tokens import StartToken, encode, resolve_start_token, token_texts
 from headlab.models.weights import check_weights
-from headlab.notebook import InNotebook
 from headlab.places import app_folder, cache_folder
 from headlab.profiles.profile import Profile
 

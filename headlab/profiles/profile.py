@@ -15,7 +15,7 @@ from headlab.errors import HeadlabError
 from headlab.files import decoded, read_bytes, write_file
 from headlab.heads import Head
 from headlab.measuring.confidence import MIN_PROMPTS, UNCLASSIFIED, label_title
-from headlab.notebook import InNotebook
+from headlab.measuring.notebook import InNotebook
 from headlab.profiles.checks import check_facts, check_figures
 from headlab.profiles.looks import Looks, words
 

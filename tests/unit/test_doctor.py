@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from headlab import cli, doctor
+from headlab import cli
+from headlab.cli import checks
 from headlab.exercises import guided
 from headlab.models import hub
 
@@ -50,11 +51,11 @@ def test_what_is_wrong_has_a_remedy(capsys, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("no folder")
     monkeypatch.setenv("HEADLAB_CACHE", str(tmp_path / "file"))
     monkeypatch.setenv("HEADLAB_PUBILC", "1")
-    monkeypatch.setattr(doctor, "free_memory", lambda device: 10**9)
+    monkeypatch.setattr(checks, "free_memory", lambda device: 10**9)
     code, found = findings(capsys)
     assert code == cli.FAILED
     for check in ("settings", "memory", "cache"):
-        assert found[check]["state"] == doctor.WRONG and found[check]["remedy"]
+        assert found[check]["state"] == checks.WRONG and found[check]["remedy"]
 
 
 def test_a_text_with_a_mistake_is_named(capsys, monkeypatch, tmp_path):
@@ -62,16 +63,16 @@ def test_a_text_with_a_mistake_is_named(capsys, monkeypatch, tmp_path):
     shutil.copy(guided.FOLDER / "homes.toml", tmp_path)
     monkeypatch.setattr(guided, "FOLDER", tmp_path)
     code, found = findings(capsys)
-    assert code == cli.FAILED and found["prompts"]["state"] == doctor.WRONG
+    assert code == cli.FAILED and found["prompts"]["state"] == checks.WRONG
     remedy = found["prompts"]["remedy"]
     assert "kaputt.toml, line 2: Unknown key 'titel'. Did you mean 'title'?" in remedy
 
 
 def test_packages_are_held_against_those_tested(monkeypatch, tmp_path):
     (tmp_path / "requirements.txt").write_text("numpy==0.1\nheadlab-no-such==1.0\n")
-    monkeypatch.setattr(doctor, "REQUIREMENTS", tmp_path / "requirements.txt")
-    older, missing = doctor._packages()
-    assert (older.state, missing.state) == (doctor.WORTH_KNOWING, doctor.WRONG)
+    monkeypatch.setattr(checks, "REQUIREMENTS", tmp_path / "requirements.txt")
+    older, missing = checks._packages()
+    assert (older.state, missing.state) == (checks.WORTH_KNOWING, checks.WRONG)
 
 
 def test_a_hub_that_does_not_answer_is_no_disaster(monkeypatch):
@@ -80,8 +81,8 @@ def test_a_hub_that_does_not_answer_is_no_disaster(monkeypatch):
     for endpoint in ("http://127.0.0.1:9", "no address"):
         monkeypatch.setenv("HF_ENDPOINT", endpoint)
         assert hub.settings().endpoint == endpoint
-        finding = doctor._hub()
-        assert finding.state == doctor.WORTH_KNOWING and "does not answer" in finding.found
+        finding = checks._hub()
+        assert finding.state == checks.WORTH_KNOWING and "does not answer" in finding.found
 
 
 def test_a_port_that_is_taken(capsys):

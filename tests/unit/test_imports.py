@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A part imports from itself and from parts above it; those in one set do not know each other.
 ORDER = (
-    {"errors", "files", "heads", "settings", "places", "log", "notebook", "__version__"},
+    {"errors", "files", "heads", "settings", "places", "log", "__version__"},
     {"models"},
     {"behaviours"},
     {"measuring"},
@@ -21,7 +21,6 @@ ORDER = (
     {"evidence"},
     {"exercises", "figures"},
     {"report", "rooms"},
-    {"doctor"},
     {"ui"},
     {"cli"},
     {"pages"},

@@ -87,8 +87,14 @@ def made(cells: tuple[str, ...]) -> nbformat.NotebookNode:
 
 
 def run(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with what its cells give; raises what a cell raises."""
+    """The notebook with what its cells give; raises what a cell raises.
+
+    Warnings of this machine are left out: they are of no use to who reads, and name its folders.
+    """
     NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    for cell in notebook.cells:
+        if "outputs" in cell:
+            cell.outputs = [each for each in cell.outputs if each.get("name") != "stderr"]
     return notebook
 
 

@@ -20,11 +20,11 @@ FIRST_LOOK = (
 
 A **head** lets every token of a text look back at earlier ones. `mini` is a small model that comes
 with headlab: nothing is downloaded.""",
-    """from headlab import ablate, explain_attention, load_model, profile_model, read_text, show
+    """from headlab import ablate, explain_attention, load_model, profile_model, read_text
 
 model = load_model("mini")
 reading = read_text(model, "The cat sat on the mat. The cat sat on the")
-show(reading, layer=3)""",
+reading.show(layer=3)""",
     """Slide through the layers; point at a word. Before you go on: which head of layer 3 looks from
 the second *The* at the first *cat*, the word that followed *The* the last time?""",
     """reading.to_frame().nlargest(5, "induction")[["name", "here", "induction", "first_token"]]""",

@@ -12,7 +12,7 @@ import pandas as pd
 from headlab.behaviours import Prompt, Spans, get_behaviour
 from headlab.behaviours.base import MIN_ROWS
 from headlab.errors import HeadlabError
-from headlab.heads import Head
+from headlab.heads import Head, HeadName
 from headlab.measuring.confidence import on_scale
 from headlab.measuring.continuing import Continuation, continue_text
 from headlab.measuring.effort import effort_of_reading
@@ -136,6 +136,18 @@ class Reading(InNotebook):
                 f"The patterns of layer {layer} were not kept: read the text with layer {layer}."
             )
         return self.patterns[self.layers.index(layer), head]
+
+    def show(self, layer: int = 0, profile: Any = None) -> Any:
+        """All heads of a layer in a notebook: :func:`headlab.show` of this reading."""
+        import headlab  # its names stand to the right, and are only asked for here
+
+        return headlab.show(self, layer, profile)
+
+    def plot(self, head: HeadName) -> Any:
+        """One head's attention as a plotly figure: :func:`headlab.plot` of this reading."""
+        import headlab
+
+        return headlab.plot(self, head)
 
     def to_frame(self) -> pd.DataFrame:
         """One line for each head: layer, head, name, what its picture shows, every score."""

@@ -74,6 +74,12 @@ class Profile(InNotebook):
             f"token {self.start_token}; {self.labels_text})"
         )
 
+    def plot(self, behaviour: str) -> Any:
+        """Every head's score on a behaviour as a plotly figure: :func:`headlab.plot` of this."""
+        import headlab  # its names stand to the right, and are only asked for here
+
+        return headlab.plot(self, behaviour)
+
     @property
     def behaviours(self) -> tuple[str, ...]:
         """Names of the behaviours measured, in label order."""

@@ -28,8 +28,8 @@ def model():
     return load_model("mini")
 
 
-def test_there_are_four():
-    assert len(RECIPES) == 4
+def test_there_are_five():
+    assert len(RECIPES) == 5
 
 
 def test_attention_from_transformers(model):

@@ -63,6 +63,14 @@ def results(model):
     }
 
 
+def test_results_show_and_plot_themselves(results):
+    reading, profile = results["reading"], results["profile"]
+    assert reading.show(layer=3).html == show(reading, layer=3).html
+    assert reading.show(0, profile).html == show(reading, 0, profile).html
+    assert reading.plot("L3.H5") == plot(reading, "L3.H5")
+    assert profile.plot("induction") == plot(profile, "induction")
+
+
 class _Tags(HTMLParser):
     def __init__(self):
         super().__init__()

@@ -113,14 +113,14 @@ def _way_in(room: Room, secret: str, projector: bool) -> None:
     with right:
         st.subheader(plain(room.title) or f"Room {room.code}", anchor=False)
         st.markdown("Learners come in at")
-        st.code(address, language=None)
+        st.code(address, language=None, wrap_lines=True)
         if projector:
             page_link("Class", label="Back to the teacher's view", projector=False)
             return
         page_link("Class", label="For the projector: large, without names", projector=True)
         with st.popover("Your own link", type="tertiary"):
             st.markdown("Yours alone: who has it sees every answer, and can end the room.")
-            st.code(rooms.link(room, "Class", teacher=secret), language=None)
+            st.code(rooms.link(room, "Class", teacher=secret), language=None, wrap_lines=True)
 
 
 @st.fragment(run_every=POLL_S)
@@ -159,6 +159,7 @@ def conduct(room: Room, mine: tuple[str, str]) -> None:
             key=PHASE,
             on_change=_begin_phase,
             args=(mine,),
+            wrap=True,
             help="Alone first: let answers wait until all have locked. Then let them talk and vote "
             "a second time, and only then show what was measured.",
         )

@@ -11,7 +11,7 @@ import streamlit as st
 
 from headlab.errors import HeadlabError
 from headlab.evidence.verify import AGAIN, Comparison, nothing_to_compare, verdict
-from headlab.models.catalogue import CATALOGUE, gigabytes, is_public, offered
+from headlab.models.catalogue import CATALOGUE, is_public, offered
 from headlab.models.download import latest_download, start_download
 from headlab.models.hub import can_be_fetched, find_model
 from headlab.models.loading import choose_folder, place_named
@@ -20,6 +20,7 @@ from headlab.ui.services.results import get_comparisons, ready_comparisons
 from headlab.ui.services.sharing import get_model, unload_models
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
+from headlab.units import gigabytes
 
 ANOTHER = "another"
 WANTED = "wanted_model"  # what this learner has asked for and opens once it is here

@@ -55,6 +55,10 @@ def handler_for(hub):
                 self.send_file(path.rpartition("/")[2])
             elif self.fails():
                 return
+            elif path == f"/api/models/{hub.name}/refs":
+                names = [{"name": name, "ref": f"refs/heads/{name}"} for name in hub.branches]
+                body = json.dumps({"branches": names, "tags": [], "converts": []})
+                self.send_whole(200, body.encode())
             elif path in [
                 f"/api/models/{hub.name}/revision/{name}" for name in (hub.commit, *hub.branches)
             ]:

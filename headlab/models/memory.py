@@ -10,8 +10,8 @@ import psutil
 import torch
 
 from headlab.errors import HeadlabError
-from headlab.models.catalogue import gigabytes
 from headlab.models.hf import AutoModelForCausalLM
+from headlab.units import gigabytes
 
 _CGROUP = Path("/sys/fs/cgroup")
 

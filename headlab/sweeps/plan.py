@@ -14,15 +14,16 @@ from headlab.errors import HeadlabError
 from headlab.files import decoded, read_bytes, write_file
 from headlab.models.catalogue import CATALOGUE
 from headlab.models.hub import HUB_NAME
+from headlab.models.hub_api import list_revisions
 from headlab.models.loading import folder_named
 from headlab.profiles.kept import measures
 
-ALL = "all"
+ALL, RANGE = "all", ".."
 FILE = "plan.json"  # in the folder of a sweep
 SCHEMA = "headlab.sweep/1"
 MAX_BYTES = 200_000
 _NUMBER = re.compile(r"(\d+)(?!.*\d)")
-_KEYS = {"models", "revisions", "quick", "start_token"}
+_KEYS = {"models", "revisions", "every", "quick", "start_token"}
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,7 @@ class Cell:
     @property
     def step(self) -> int | None:
         """The training step that the revision's name ends in: 512 of "step512"; None without."""
-        found = _NUMBER.search(self.revision)
-        return int(found[1]) if found else None
+        return _step(self.revision)
 
     def __str__(self) -> str:
         return f"{self.model} at {self.revision}" if self.revision else self.model
@@ -87,6 +87,7 @@ def make_plan(
     models: Sequence[str],
     revisions: Sequence[str] = (),
     *,
+    every: int = 1,
     quick: bool = False,
     start_token: bool = True,
 ) -> Plan:
@@ -95,25 +96,27 @@ def make_plan(
     Parameters
     ----------
     models : names of the catalogue, owner/name on the hub, or folders.
-    revisions : branches or tags on the hub ("step512"), for a folder the folders in it; "all" takes
-        every one that a folder holds. None: the model itself.
+    revisions : branches or tags on the hub ("step512"), for a folder the folders in it. "all" takes
+        every one that there is, of the hub those with a number if any has; "step0..step512" those
+        between two. Without any: the model itself.
+    every : of them only each n-th, and the last.
 
     Raises
     ------
-    HeadlabError : no model, or a revision that a folder does not hold.
+    HeadlabError : no model, a revision that is not there, or a hub that cannot be asked.
     """
     if not models:
         raise HeadlabError("A sweep needs at least one model: name one, or a plan file.")
     cells = [
         Cell(model, revision, start_token, quick)
         for model in dict.fromkeys(models)
-        for revision in _revisions(model, list(dict.fromkeys(revisions)))
+        for revision in _revisions(model, list(dict.fromkeys(revisions)), every)
     ]
     return Plan(tuple(cells))
 
 
 def read_plan(path: Path) -> Plan:
-    """A plan as a TOML file: ``models``, and if wished ``revisions``, ``quick``, ``start_token``.
+    """A plan as a TOML file: ``models``, and if wished the other arguments of :func:`make_plan`.
 
     HeadlabError with the file and what is wrong in it.
     """
@@ -135,28 +138,59 @@ def read_plan(path: Path) -> Plan:
     for key, flag in flags.items():
         if not isinstance(flag, bool):
             raise HeadlabError(f"{path}: {key} is true or false.")
-    return make_plan(names or [], revisions, **flags)
+    every = data.get("every", 1)
+    if not isinstance(every, int) or every < 1:
+        raise HeadlabError(f"{path}: every is a whole number from 1.")
+    return make_plan(names or [], revisions, every=every, **flags)
 
 
-def _revisions(model: str, asked: list[str]) -> list[str]:
-    """The revisions of one model, "" for itself; those of a folder by their steps."""
+def _revisions(model: str, asked: list[str], every: int) -> list[str]:
+    """The revisions of one model, "" for itself, by their steps where all or a range is asked."""
     if not asked:
         return [""]
     folder = folder_named(model)
-    if folder is None or model in CATALOGUE:
-        if ALL in asked:
-            raise HeadlabError(f"{model} is no folder: name its revisions one by one.")
+    is_folder = folder is not None and model not in CATALOGUE
+    if is_folder or any(word == ALL or RANGE in word for word in asked):
+        there = _there(model, folder if is_folder else None)
+        found = [name for word in asked for name in _chosen(model, word, there)]
+    elif model in CATALOGUE or HUB_NAME.fullmatch(model):
+        found = asked
+    else:
+        raise HeadlabError(f"{model} is neither a folder nor owner/name on the hub.")
+    found = list(dict.fromkeys(found))
+    return found[::every] if (len(found) - 1) % every == 0 else [*found[::every], found[-1]]
+
+
+def _there(model: str, folder: Path | None) -> list[str]:
+    """Every revision of a model by its step: the folders in its own, or what the hub lists."""
+    if folder is None:
         if model not in CATALOGUE and not HUB_NAME.fullmatch(model):
             raise HeadlabError(f"{model} is neither a folder nor owner/name on the hub.")
-        return asked
-    there = [each.name for each in folder.iterdir() if (each / "config.json").is_file()]
-    there.sort(key=lambda name: (int(m[1]) if (m := _NUMBER.search(name)) else -1, name))
-    if ALL in asked:
-        if not there:
-            raise HeadlabError(
-                f"{folder} holds no folders of models: name the folder that holds the revisions."
-            )
+        names = list_revisions(model)
+        names = [name for name in names if _step(name) is not None] or names
+    else:
+        names = [each.name for each in folder.iterdir() if (each / "config.json").is_file()]
+    if not names:
+        raise HeadlabError(
+            f"{model} holds no folders of models: name the folder that holds the revisions."
+        )
+    return sorted(names, key=lambda name: (-1 if (step := _step(name)) is None else step, name))
+
+
+def _chosen(model: str, word: str, there: list[str]) -> list[str]:
+    """What "all", a range such as step0..step512, or a name means among the revisions there."""
+    if word == ALL:
         return there
-    if missing := [name for name in asked if name not in there]:
-        raise HeadlabError(f"{folder} holds no revision {missing[0]!r}: it has {there[:8]}.")
-    return asked
+    if word in there:
+        return [word]
+    first, found, last = word.partition(RANGE)
+    if found and first in there and last in there:
+        return there[there.index(first) : there.index(last) + 1]
+    missing = next(name for name in (first, last) if name not in there)
+    raise HeadlabError(f"{model} holds no revision {missing!r}: it has {there[:8]}.")
+
+
+def _step(name: str) -> int | None:
+    """The last number in a revision's name."""
+    found = _NUMBER.search(name)
+    return int(found[1]) if found else None

@@ -1,30 +1,24 @@
-"""Measuring the cells of a sweep that are missing, several at a time, each in a process of its own.
+"""Having the cells of a sweep measured that are missing, and keeping what comes of them.
 
 A cell's file is written whole or not at all, so whatever ends a sweep (a killed worker, a power
 cut), running it again goes on where it was and gives the same bytes.
 """
 
-import multiprocessing
-import shutil
-import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
-from headlab.errors import HeadlabError
 from headlab.files import write_file
-from headlab.models.catalogue import CATALOGUE
-from headlab.models.download import start_download
-from headlab.models.kernels import use_one_thread
-from headlab.models.loading import folder_named, load_model
-from headlab.profiles.profiling import profile_model
+from headlab.sweeps.engines import Engine, Local
+from headlab.sweeps.measure import Measured
 from headlab.sweeps.plan import Cell, Plan
+from headlab.units import duration
 
 CELLS, FAILED = "cells", "failed"  # folders inside that of a sweep
+LOG = "sweep.log"  # and a file, for people: when which cell was measured
 TRIES = 2  # of a cell whose process ended without a word
+ENDED = "its process ended without a word, perhaps for want of memory"
 
 Progress = Callable[[float, str], None]
 
@@ -33,7 +27,7 @@ def run_sweep(
     plan: Plan,
     folder: Path,
     *,
-    workers: int = 1,
+    engine: Engine | None = None,
     again: bool = False,
     delete_weights: bool = False,
     progress: Progress | None = None,
@@ -42,58 +36,42 @@ def run_sweep(
 
     Parameters
     ----------
-    folder : takes ``plan.json``, a profile for each cell, and a sentence for each that failed.
-    workers : processes, each with one thread: figures do not depend on how many there are.
+    folder : takes ``plan.json``, a profile for each cell, a sentence for each that failed, and a
+        log.
+    engine : ``Local(workers)``, processes of this machine (one, by default), or ``Ray(...)``.
     again : also try the cells that failed before.
     delete_weights : after each cell, what was fetched for it from the hub is deleted.
     progress : called with the share done, 0 to 1, and what was measured last.
+
+    Raises
+    ------
+    HeadlabError : the folder cannot be written to, or the engine is not there. What was measured
+        before is kept.
     """
     plan.save(folder)
+    measured = engine or Local()
     left = [cell for cell in plan.cells if _is_missing(cell, folder, again)]
-    done, n = len(plan.cells) - len(left), len(plan.cells)
-    tries = dict.fromkeys(left, 0)
+    before, began = len(plan.cells) - len(left), time.monotonic()
+    deaths: Counter[Cell] = Counter()
     while left:
-        with _no_main(), _pool(workers) as pool:
-            running: dict[Future[str], Cell] = {}
-            waiting = list(left)
-            broken = False
-            while (waiting or running) and not broken:
-                while waiting and len(running) < workers:
-                    cell = waiting.pop(0)
-                    tries[cell] += 1
-                    running[pool.submit(measure_cell, cell, folder, delete_weights)] = cell
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    cell = running.pop(future)
-                    try:
-                        sentence = future.result()
-                    except BrokenProcessPool:
-                        broken = True
-                        if tries[cell] < TRIES:
-                            continue
-                        sentence = "its process ended without a word, perhaps for want of memory"
-                    left.remove(cell)
-                    done += 1
-                    _note_failure(cell, folder, sentence)
-                    if progress is not None:
-                        progress(done / n, f"{done} of {n}: {cell}")
+        unsuspected = [cell for cell in left if not deaths[cell]]
+        for cell, found in measured(unsuspected or left[:1], delete_weights):
+            if found is None:
+                deaths[cell] += 1
+                if deaths[cell] < TRIES:
+                    continue
+                found = Measured(sentence=ENDED)
+            left.remove(cell)
+            _keep(cell, folder, found)
+            done = len(plan.cells) - len(left)
+            seconds = (time.monotonic() - began) / (done - before) * len(left)
+            _log(folder, f"{done} of {len(plan.cells)}: {cell}: {found.sentence or 'measured'}")
+            if progress is not None:
+                progress(
+                    done / len(plan.cells),
+                    f"{done} of {len(plan.cells)}, {duration(seconds)} left: {cell}",
+                )
     return failures(plan, folder)
-
-
-@contextmanager
-def _no_main() -> Iterator[None]:
-    """Let new processes not run again what this one was started with: a script, a page, a test."""
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that share nothing with this one, with one thread each."""
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=use_one_thread)
 
 
 def cell_file(cell: Cell, folder: Path) -> Path:
@@ -118,51 +96,15 @@ def _is_missing(cell: Cell, folder: Path, again: bool) -> bool:
     return again or not failure_file(cell, folder).is_file()
 
 
-def _note_failure(cell: Cell, folder: Path, sentence: str) -> None:
+def _keep(cell: Cell, folder: Path, found: Measured) -> None:
     path = failure_file(cell, folder)
-    if sentence:
-        write_file(path, sentence + "\n", make_folder=True)
-    else:
-        path.unlink(missing_ok=True)
+    if found.sentence:
+        write_file(path, found.sentence + "\n", make_folder=True)
+        return
+    write_file(cell_file(cell, folder), found.profile, make_folder=True)
+    path.unlink(missing_ok=True)
 
 
-def measure_cell(cell: Cell, folder: Path, delete_weights: bool = False) -> str:
-    """Measure one cell into its file; the sentence of what went wrong, or ""."""
-    fetched: Path | None = None
-    try:
-        source: str | Path = cell.model
-        if cell.revision:
-            home = folder_named(cell.model)
-            if home is not None and cell.model not in CATALOGUE:
-                source = home / cell.revision
-            else:
-                source = fetched = _fetch(cell)
-        model = load_model(source, device="cpu")
-        profile = profile_model(
-            model,
-            start_token="model" if cell.start_token else None,
-            variants=not cell.quick,
-            controls=0 if cell.quick else 3,
-            cache=False,
-        )
-        path = cell_file(cell, folder)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        profile.save(path)
-    except HeadlabError as error:
-        return str(error)
-    except OSError as error:
-        return f"the system refuses ({error.strerror or error}): look after the disk and try again."
-    finally:
-        if fetched is not None and delete_weights:
-            shutil.rmtree(fetched, ignore_errors=True)
-    return ""
-
-
-def _fetch(cell: Cell) -> Path:
-    """The folder of a revision from the hub, fetched where it is missing."""
-    download = start_download(cell.model, cell.revision)
-    download.wait()
-    if download.error is not None:
-        raise HeadlabError(download.error)
-    assert download.folder is not None
-    return download.folder
+def _log(folder: Path, words: str) -> None:
+    with (folder / LOG).open("a", encoding="utf-8") as log:
+        log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {words}\n")

@@ -18,7 +18,6 @@ from headlab.measuring.pictures import Pictures
 from headlab.measuring.reading import LayerOfText, Reading, read_layer, read_text
 from headlab.models.anatomy import anatomy
 from headlab.models.attention import pausing
-from headlab.models.catalogue import gigabytes
 from headlab.models.circuits import Written, eigenvalue_copying, written_from
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
@@ -37,6 +36,7 @@ from headlab.ui.services.sharing import (
     stop_work,
 )
 from headlab.ui.services.state import Selection
+from headlab.units import duration, gigabytes
 
 PART = 1 / 8  # of the result cache: the most that one text's patterns and values may take
 LONG_S = 4.0  # seconds of reading from which a page says how long it takes
@@ -109,7 +109,7 @@ def _long_work(model: LoadedModel, n_tokens: int, n_kept: int, key: Hashable) ->
     place = st.empty()
     with place.container(border=True):
         st.write(
-            f"Reading {n_tokens:,} tokens takes about {in_words(effort.seconds)} and "
+            f"Reading {n_tokens:,} tokens takes about {duration(effort.seconds)} and "
             f"{gigabytes(effort.n_bytes)} of memory beside the model; others go first."
         )
         bar = st.progress(0.0)
@@ -124,11 +124,6 @@ def _long_work(model: LoadedModel, n_tokens: int, n_kept: int, key: Hashable) ->
             yield
     finally:
         place.empty()
-
-
-def in_words(seconds: float) -> str:
-    """A length of time, roughly: "20 s", "3 min"."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:

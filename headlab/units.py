@@ -4,10 +4,12 @@
 def gigabytes(size: float) -> str:
     """A size for people.
 
-    >>> gigabytes(6_230_444_800), gigabytes(548_105_171), gigabytes(15_600_000)
-    ('6.2 GB', '548 MB', '16 MB')
+    >>> gigabytes(6_230_444_800), gigabytes(548_105_171), gigabytes(15_600_000), gigabytes(90_000)
+    ('6.2 GB', '548 MB', '16 MB', '90 kB')
     """
-    return f"{size / 1e9:.1f} GB" if size >= 999.5e6 else f"{size / 1e6:.0f} MB"
+    if size >= 999.5e6:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 999.5e3 or not size else f"{size / 1e3:.0f} kB"
 
 
 def duration(seconds: float) -> str:

@@ -8,8 +8,6 @@ from headlab.figures.comparisons import (
     compared_map_figure,
     depth_figure,
     flow_figure,
-    history_figure,
-    history_labels_figure,
     label_shares_figure,
     pair_policy,
     similarity_map_figure,
@@ -39,6 +37,7 @@ from headlab.figures.profiles import (
     role_counts_figure,
     scatter_figure,
 )
+from headlab.figures.training import history_figure, history_labels_figure, sweep_figure
 
 __all__ = [
     "NO_TOOLBAR",
@@ -69,4 +68,5 @@ __all__ = [
     "scatter_figure",
     "score_effect_figure",
     "similarity_map_figure",
+    "sweep_figure",
 ]

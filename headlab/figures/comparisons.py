@@ -1,6 +1,4 @@
-"""Two models beside each other, and one model over its training."""
-
-from collections.abc import Mapping
+"""Two models beside each other."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,7 +6,6 @@ import plotly.graph_objects as go
 from headlab.figures.labels import label_colour
 from headlab.figures.layout import (
     FRAME,
-    TEXTURES,
     below,
     frames,
     laid_out,
@@ -20,8 +17,6 @@ from headlab.figures.profiles import behaviour_map_figure
 from headlab.heads import Head
 from headlab.measuring.confidence import label_title
 from headlab.profiles.compare import ProfileComparison
-from headlab.profiles.history import History
-from headlab.profiles.profile import Profile
 from headlab.profiles.roles import depth_shares
 
 
@@ -179,62 +174,4 @@ def label_shares_figure(comparison: ProfileComparison) -> go.Figure:
     figure.update_layout(barmode="group", legend={"orientation": "h", "y": -0.2})
     figure.update_xaxes(title="share of all heads", tickformat=".0%", rangemode="tozero")
     figure.update_yaxes(type="category", autorange="reversed")
-    return figure
-
-
-def history_figure(
-    history: History, appeared: Mapping[str, int | None], profile: Profile
-) -> go.Figure:
-    """The best score of each behaviour over training; a ring where it ``appeared``, if it did."""
-    dashes = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"]
-    figure = go.Figure()
-    for index, (name, values) in enumerate(history.best.items()):
-        colour, step = label_colour(name), appeared.get(name)
-        figure.add_scatter(
-            name=label_title(name),
-            x=history.steps,
-            y=values.astype(np.float32),
-            mode="lines",
-            line={"dash": dashes[index % len(dashes)], "color": colour, "width": 2.5},
-            hovertemplate="step %{x}: %{y:.3f}<extra>" + label_title(name) + "</extra>",
-        )
-        if step is not None:
-            figure.add_scatter(
-                x=[step],
-                y=values[history.steps == step].astype(np.float32),
-                mode="markers",
-                marker={"symbol": "circle-open", "size": 13, "color": colour, "line": {"width": 3}},
-                showlegend=False,
-                hovertemplate=f"{label_title(name)} appears by step %{{x}}<extra></extra>",
-            )
-    figure = laid_out(figure, "Best score of any head over training", model_policy(profile), 460)
-    figure.update_layout(legend={"orientation": "h", "y": -0.2})
-    figure.update_xaxes(title="training step", rangemode="tozero")
-    figure.update_yaxes(title="best score", range=[0, 1.02])
-    return figure
-
-
-def history_labels_figure(history: History, profile: Profile) -> go.Figure:
-    """How many heads carry each label at each checkpoint, stacked; unused labels are left out."""
-    names = [name for name, counts in history.labels.items() if counts.any()]
-    figure = go.Figure()
-    for index, name in enumerate(names):
-        figure.add_scatter(
-            name=label_title(name),
-            x=history.steps,
-            y=history.labels[name],
-            stackgroup="heads",
-            mode="lines",
-            line={"width": 0.8, "color": label_colour(name)},
-            fillpattern={
-                "shape": TEXTURES[index % len(TEXTURES)],
-                "fillmode": "overlay",
-                "fgopacity": 0.35,
-            },
-            hovertemplate="step %{x}: %{y} × " + label_title(name) + "<extra></extra>",
-        )
-    figure = laid_out(figure, "Heads of each label over training", model_policy(profile), 460)
-    figure.update_layout(legend={"orientation": "h", "y": -0.2})
-    figure.update_xaxes(title="training step", rangemode="tozero")
-    figure.update_yaxes(title="heads")
     return figure

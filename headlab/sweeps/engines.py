@@ -7,6 +7,7 @@ a word. It writes nothing and remembers nothing, so a sweep does not depend on w
 import multiprocessing
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -155,6 +156,19 @@ def _no_main() -> Iterator[None]:
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that share nothing with this one, with one thread each."""
+    """Processes that share nothing with this one, with one thread each, and end with it."""
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=use_one_thread)
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_begin)
+
+
+def _begin() -> None:
+    use_one_thread()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, however that was."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -11,6 +12,7 @@ from headlab.behaviours import get_behaviour
 from headlab.models.loading import choose_folder
 from headlab.profiles.compare import compare_profiles
 from headlab.profiles.history import read_history
+from headlab.sweeps import engines, make_plan, run_sweep
 from tests.app.test_pages import opened, sentences
 from tests.models import gpt2_config, save_model
 from tests.profiles import weakened
@@ -46,6 +48,10 @@ def compared(content: bytes, **query: str) -> AppTest:
 def shown(test: AppTest) -> str:
     blocks = (*test.main.markdown, *test.main.caption, *test.main.info, *test.main.warning)
     return "\n".join(block.value for block in blocks)
+
+
+def press(test: AppTest, label: str) -> None:
+    next(each for each in test.button if each.label == label).click().run()
 
 
 def headers(test: AppTest) -> list[str]:
@@ -197,3 +203,21 @@ def test_a_name_from_a_file_is_no_markup(mini):
     test = compared(json.dumps(data).encode())
     assert not test.exception and not test.error
     assert "![x]" not in shown(test) and "<b>" not in shown(test)
+
+
+def test_a_sweep_is_shown_and_a_folder_without_one_says_so(folder, tmp_path):
+    plan = make_plan([str(folder)], quick=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engines, "_pool", lambda _: ThreadPoolExecutor(1))
+        assert run_sweep(plan, tmp_path / "sweep") == {}
+    test = opened("pages/Compare.py", training="on")
+    test.text_input(key="sweep folder").set_value(str(tmp_path)).run()
+    press(test, "Show it")
+    assert not test.exception and "holds no sweep" in sentences(test)
+    test.text_input(key="sweep folder").set_value(str(tmp_path / "sweep")).run()
+    press(test, "Show it")
+    assert not test.exception and not test.error
+    assert "**1 of 1** cells of this sweep" in shown(test)
+    assert test.multiselect(key="sweep kinds").value
+    press(test, "Show it no longer")
+    assert "checkpoint" in shown(test)

@@ -5,7 +5,9 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,6 +16,7 @@ from types import ModuleType
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import ray
 
@@ -153,6 +156,20 @@ def test_a_killed_worker_is_made_up_for(folder, tmp_path, monkeypatch, swept):
     assert "ended without a word" in next(iter(failed.values()))
     expected = cell_file(plan.cells[0], swept[1]).read_bytes()
     assert cell_file(plan.cells[0], tmp_path).read_bytes() == expected
+
+
+def test_no_worker_outlives_a_killed_sweep(folder, tmp_path):
+    command = [sys.executable, "-m", "headlab", "sweep", str(folder), "--revisions", "all"]
+    sweep = subprocess.Popen(
+        [*command, "--workers", "2", "--out", str(tmp_path)], stderr=subprocess.DEVNULL
+    )
+    process = psutil.Process(sweep.pid)
+    until = time.monotonic() + 60
+    while len(workers := process.children()) < 3 and time.monotonic() < until:
+        time.sleep(0.1)  # two workers, and what counts their semaphores
+    process.kill()
+    sweep.wait()
+    assert len(workers) == 3 and psutil.wait_procs(workers, timeout=30)[1] == []
 
 
 def test_a_full_disk_ends_the_sweep_and_keeps_what_is_there(

@@ -12,18 +12,26 @@ from headlab.profiles.history import History, read_history
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import get_profile
 from headlab.ui.services.sharing import get_model
+from headlab.ui.services.start_page import guarded
 from headlab.ui.services.state import Selection
+from headlab.ui.views.sweep import choose_sweep, sweep
 from headlab.ui.views.words import plain
 
 
 def training(selection: Selection) -> None:
-    """A model over its training: best scores and label counts at each checkpoint."""
+    """A sweep of the learner's, or the open model's training: what each checkpoint could do."""
+    cells = choose_sweep()
+    if cells is not None:
+        with guarded():
+            sweep(cells)
+        return
     model = get_model(selection.model)
     history = read_history(model.folder)
     if history is None:
         st.info(
             f"No history of {model.name}'s training is known. mini ships with its own; for a model "
-            "that you train, `scripts/mini_history.py` writes one from its checkpoints."
+            "that you train, measure its checkpoints with `python -m headlab sweep` and open that "
+            "folder here."
         )
         page_link("Compare", label="Show mini's training", model="mini", head=None, layer=0)
         return

@@ -35,16 +35,16 @@ with start_page("Circuit", "layer", "head") as selection:
         head_choice(selection, head)
     chosen = text_chosen(selection)
     if chosen is not None:
+        reading = get_reading(selection, chosen)
         if head.layer == 0:
             st.info(
                 f"{head} is in the first layer: nothing but the tokens themselves tells it where "
                 "to look. Choose a head of a later layer."
             )
         else:
-            reading = get_reading(selection, chosen)
             pattern = get_layer(selection, chosen, head.layer).patterns[head.head]
             with guarded():
                 who_tells(selection, chosen, reading, head, pattern)
         with guarded():
-            collected(selection)
+            collected(selection, chosen, reading)
         page_link("Head", label=f"See {plain(str(head))} itself", layer=head.layer, head=head.head)

@@ -13,13 +13,15 @@ from headlab.behaviours import get_behaviour
 from headlab.exercises import Record
 from headlab.files import CSV_NOTE
 from headlab.heads import Head
-from headlab.interventions import Intervention, Sweep
+from headlab.interventions import Intervention
 from headlab.models.tokens import tokenise
 from headlab.profiles.profile import Profile
 from headlab.report import MAX_LINE, MAX_NOTES, REPORTED, SECTIONS, Given
-from headlab.ui.services.draft import Draft, drafted, drafted_report, get_draft
+from headlab.ui.services.collected import place
+from headlab.ui.services.draft import Draft, Measured, drafted, drafted_report, get_draft
 from headlab.ui.services.effects import get_removal, get_sweep
 from headlab.ui.services.learner import get_record
+from headlab.ui.services.mechanisms import get_circuit, get_look
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_profile
 from headlab.ui.services.sharing import get_model
@@ -32,7 +34,7 @@ HOW = """Everything measured on a text, with your notes and what you predicted, 
 opens anywhere and holds its own data. What you write is kept in this browser."""
 
 
-def write(selection: Selection, record: Record, profile: Profile) -> None:
+def write(selection: Selection, chosen: ChosenText, record: Record, profile: Profile) -> None:
     """Everything that can be chosen and written; it is kept as it is typed."""
     left, middle, right = st.columns([2, 1, 1], vertical_alignment="bottom")
     left.text_input(
@@ -52,8 +54,9 @@ def write(selection: Selection, record: Record, profile: Profile) -> None:
         height=220,
         **drafted("notes"),
     )
-    choose_causes(selection)
-    given, names = given_to(selection, get_draft(), record), head_names(profile)
+    choose_causes(selection, chosen)
+    draft = fitting(selection, chosen, get_draft(), record, profile)
+    given, names = given_to(draft, record), head_names(profile)
     left, middle, right = st.columns(3, vertical_alignment="bottom")
     available = [name for name, section in SECTIONS.items() if section.has(given)]
     left.multiselect(
@@ -79,15 +82,15 @@ def write(selection: Selection, record: Record, profile: Profile) -> None:
         placeholder="all of them",
         **drafted("behaviours", profile.behaviours),
     )
-    chosen = get_draft().sections
-    if given.removes and chosen and "interventions" not in chosen:
-        st.caption(f"Choose the section “{SECTIONS['interventions'].title}” too, to have it in.")
+    for asked, name in ((given.removes, "interventions"), (given.explains, "mechanisms")):
+        if asked and draft.sections and name not in draft.sections:
+            st.caption(f"Choose the section “{SECTIONS[name].title}” too, to have it in.")
     if not given.has_answers:
         st.caption("Once you have answered questions on the Predict page, they can stand here too.")
         page_link("Predict")
 
 
-def choose_causes(selection: Selection) -> None:
+def choose_causes(selection: Selection, chosen: ChosenText) -> None:
     """What the report says about causes: nothing that has not been asked for."""
     if not get_model(selection.model).interventions:
         return
@@ -104,13 +107,30 @@ def choose_causes(selection: Selection) -> None:
         help="The text is read once for each head of the model, which takes a while on large ones.",
         **drafted("every"),
     )
+    if selection.head is not None:
+        st.toggle(
+            f"Why {Head(selection.layer, selection.head)} looks where it does",
+            help="The look chosen on the Head page, “Why there”, or its brightest one.",
+            **drafted("why"),
+        )
+    if has_circuit(selection, chosen):
+        st.toggle(
+            "My circuit: who tells its last head, and is that all",
+            help="The heads collected on the Circuit page.",
+            **drafted("circuit"),
+        )
 
 
-def given_to(selection: Selection, draft: Draft, record: Record) -> Given:
-    """What there is for a report."""
-    able = get_model(selection.model).interventions
-    removes = able and (draft.every or (draft.without and bool(selection.removed)))
-    return Given(record, draft.notes, removes=removes)
+def has_circuit(selection: Selection, chosen: ChosenText) -> bool:
+    """Whether a circuit was collected on this text."""
+    here = place(selection.model, selection.start_token, chosen.text)
+    return selection.circuit is not None and selection.circuit.where == here
+
+
+def given_to(draft: Draft, record: Record) -> Given:
+    """What there is for a report that is drafted like this (:func:`fitting`)."""
+    removes, explains = draft.every or draft.without, draft.why or draft.circuit
+    return Given(record, draft.notes, removes=removes, explains=explains)
 
 
 def head_names(profile: Profile) -> list[str]:
@@ -118,18 +138,23 @@ def head_names(profile: Profile) -> list[str]:
     return [str(Head(a, b)) for a in range(profile.n_layers) for b in range(profile.n_heads)]
 
 
-def fitting(selection: Selection, draft: Draft, record: Record, profile: Profile) -> Draft:
-    """The draft without what this model, these notes or this record do not have."""
-    given, names = given_to(selection, draft, record), set(head_names(profile))
-    able = get_model(selection.model).interventions
-    return replace(
+def fitting(
+    selection: Selection, chosen: ChosenText, draft: Draft, record: Record, profile: Profile
+) -> Draft:
+    """The draft without what this model, this text, these notes or this record do not have."""
+    names, able = set(head_names(profile)), get_model(selection.model).interventions
+    draft = replace(
         draft,
         without=draft.without and able and bool(selection.removed),
         every=draft.every and able,
-        sections=tuple(s for s in draft.sections if s in SECTIONS and SECTIONS[s].has(given)),
+        why=draft.why and able and selection.head is not None,
+        circuit=draft.circuit and able and has_circuit(selection, chosen),
         behaviours=tuple(name for name in draft.behaviours if name in profile.behaviours),
         heads=tuple(name for name in draft.heads if name in names),
     )
+    given = given_to(draft, record)
+    there = tuple(s for s in draft.sections if s in SECTIONS and SECTIONS[s].has(given))
+    return replace(draft, sections=there)
 
 
 def with_facts(selection: Selection, chosen: ChosenText) -> ChosenText:
@@ -144,24 +169,28 @@ def with_facts(selection: Selection, chosen: ChosenText) -> ChosenText:
     return ChosenText(chosen.text, tuple((entity, fact) for entity, fact in words))
 
 
-def measured(
-    selection: Selection, chosen: ChosenText, draft: Draft
-) -> tuple[tuple[Intervention, ...], Sweep | None]:
-    """What the report says about causes, shared with the Cause page."""
+def measured(selection: Selection, chosen: ChosenText, draft: Draft) -> Measured:
+    """What the report says about causes, shared with the pages on which it was first asked."""
     interventions: tuple[Intervention, ...] = ()
     if draft.without:
         watch = as_token(selection.watch, chosen.text)
         interventions = tuple(get_removal(selection, chosen, mode, watch) for mode in REPORTED)
-    return interventions, get_sweep(selection, chosen.text, None) if draft.every else None
+    why = [get_look(selection, chosen)] if draft.why else []
+    told, kept = get_circuit(selection, chosen) if draft.circuit else ((), ())
+    return Measured(
+        interventions,
+        get_sweep(selection, chosen.text, None) if draft.every else None,
+        tuple(why),
+        told,
+        kept,
+    )
 
 
 def hand_out(selection: Selection, chosen: ChosenText, record: Record, profile: Profile) -> None:
     """The downloads and the preview."""
-    draft = fitting(selection, get_draft(), record, profile)
-    interventions, sweep = measured(selection, chosen, draft)
-    drawn = drafted_report(
-        selection, with_facts(selection, chosen), draft, record, interventions, sweep
-    )
+    draft = fitting(selection, chosen, get_draft(), record, profile)
+    found = measured(selection, chosen, draft)
+    drawn = drafted_report(selection, with_facts(selection, chosen), draft, record, found)
     page = drawn.html()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
@@ -190,6 +219,6 @@ with start_page("Report") as selection:
         record, profile = get_record(), get_profile(selection)
         form, result = st.columns([2, 3], gap="medium")
         with form:
-            write(selection, record, profile)
+            write(selection, chosen, record, profile)
         with result, guarded():
             hand_out(selection, chosen, record, profile)

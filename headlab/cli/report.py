@@ -24,6 +24,7 @@ from headlab.files import read_bytes
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep, ablate, ablation_sweep, mean_reference
 from headlab.measuring.reading import read_text
+from headlab.mechanisms import explain_attention
 from headlab.models.loaded import LoadedModel
 from headlab.report import (
     REPORTED,
@@ -75,6 +76,13 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--watch", metavar="TOKEN", help="the next token to follow (the one expected most)"
+    )
+    parser.add_argument(
+        "--explain",
+        metavar="HEAD:FROM:TO",
+        help="say why a head looks from one position to another, such as 3.7:12:6 (the start token "
+        "is position 0)",
+        **several,
     )
     parser.add_argument("--every", action="store_true", help="remove every head, each alone")
     parser.add_argument(
@@ -129,6 +137,10 @@ def _measured(options: argparse.Namespace) -> Report:
     options.text = reading.text
     profile = profiled(model, options)
     interventions, sweep = _removed_for_report(model, options)
+    explanations = [
+        explain_attention(model, options.text, head, query, key, start_token=start_policy(options))
+        for head, query, key in map(_look, options.explain or ())
+    ]
     comparison = None
     if options.compare is not None:
         comparison = compared(profile, profile_of(options.compare, options))
@@ -137,6 +149,7 @@ def _measured(options: argparse.Namespace) -> Report:
         profile,
         interventions=interventions,
         sweep=sweep,
+        explanations=explanations,
         comparison=comparison,
         record=record,
         sections=options.sections,
@@ -151,6 +164,14 @@ def _measured(options: argparse.Namespace) -> Report:
         model=options.model,
         second=options.compare or "",
     )
+
+
+def _look(word: str) -> tuple[Head, int, int]:
+    """A head, and the positions that it looks from and to."""
+    name, *places = word.split(":")
+    if len(places) != 2 or not all(place.isdecimal() for place in places):
+        raise HeadlabError(f"{word!r} is no look: write head, from and to as in 3.7:12:6.")
+    return Head.parse(name), int(places[0]), int(places[1])
 
 
 def _removed_for_report(

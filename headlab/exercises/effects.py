@@ -1,9 +1,11 @@
 """How large an effect is, in four steps that a learner can predict.
 
-An effect is told by a ratio: what a probability or a score has become over what it was.
+An effect is told by a ratio: what a probability or a score has become over what it was, or what
+some heads carry alone over what all do.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -23,18 +25,25 @@ SIZES = (
     Size("falls to less than half", 0.0, 0.5),
 )
 
+# How much of a behaviour some heads carry alone: less than nothing and more than all can be.
+LEFT = (
+    Size("hardly anything", -math.inf, 1 / 3),
+    Size("part of it", 1 / 3, 2 / 3),
+    Size("nearly all of it", 2 / 3, math.inf),
+)
 
-def size_of(ratio: float) -> Size:
-    """The step in which a ratio >= 0 lies.
+
+def size_of(ratio: float, sizes: Sequence[Size] = SIZES) -> Size:
+    """The step in which a ratio lies; those of ``SIZES`` begin at 0.
 
     "Hardly changes" means: by at most a tenth. The step is our choice, made so that what it calls
     a change can be seen in a table of percentages.
     """
-    return next(size for size in SIZES if size.least <= ratio < size.limit)
+    return next(size for size in sizes if size.least <= ratio < size.limit)
 
 
-def possible_sizes(ratio: float, margin: float) -> tuple[Size, ...]:
+def possible_sizes(ratio: float, margin: float, sizes: Sequence[Size] = SIZES) -> tuple[Size, ...]:
     """The steps that a ratio reaches if it moves by at most ``margin``, its own first."""
-    own = size_of(ratio)
-    reached = (size_of(max(ratio - margin, 0.0)), size_of(ratio + margin))
+    own, lowest = size_of(ratio, sizes), max(ratio - margin, min(s.least for s in sizes))
+    reached = (size_of(lowest, sizes), size_of(ratio + margin, sizes))
     return (own, *(size for size in reached if size != own))

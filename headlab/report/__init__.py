@@ -15,6 +15,7 @@ from headlab.report.document import (
     read_report,
 )
 from headlab.report.inputs import ReportInput, report_date
+from headlab.report.mechanisms import Told
 from headlab.report.sections import SECTIONS, Given
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Given",
     "Report",
     "ReportInput",
+    "Told",
     "make_report",
     "open_report",
     "read_notes",

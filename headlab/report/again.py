@@ -34,6 +34,8 @@ def command(data: dict[str, Any]) -> str:
         given += [("remove", head) for head in removed["heads"]]
         expected = removed["expected"][0]["text"]
         given += [("watch", w["text"]) for w in removed["watched"] if w["text"] != expected]
+    for why in (data["mechanisms"] or {"why": []})["why"]:
+        given += [("explain", f"{why['head']}:{why['query']}:{why['key']}")]
     flags += ["--every"] if data["sweep"] else []
     given += [("compare", against["asked_for"])] if against else []
     given += [("sections", name) for name in data["sections"]]
@@ -48,14 +50,16 @@ def _options(given: Sequence[tuple[str, Any]]) -> list[str]:
 
 
 def is_enough(data: dict[str, Any]) -> bool:
-    """Whether the command takes all of it: heads removed and models compared as it does that."""
+    """Whether the command takes all of it: no circuit, and the rest as usual."""
     ways = [[way["mode"] for way in each["ways"]] for each in data["interventions"]]
     sweep = data["sweep"] or {"mode": "mean", "metric": "loss"}
     by_compare = data["reading"] is None and any(data[part] for part in ("name", "course", "notes"))
+    mechanisms = data["mechanisms"] or {"told": [], "kept": []}
     comparison, ours = data["comparison"], data["model"]["content_hash"]
     return (
         ways in ([], [list(REPORTED)])
         and (sweep["mode"], sweep["metric"]) == ("mean", "loss")
         and (comparison is None or comparison["before"]["content_hash"] == ours)
+        and not (mechanisms["told"] or mechanisms["kept"])
         and not by_compare
     )

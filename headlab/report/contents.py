@@ -26,6 +26,7 @@ from headlab.report.again import command, is_enough
 from headlab.report.causes import check_removals, every_head, ladder, removed_heads
 from headlab.report.compared import compared
 from headlab.report.inputs import ReportInput, report_date
+from headlab.report.mechanisms import mechanisms
 from headlab.report.numbers import mean_known, number, numbers
 
 SCHEMA = "headlab.report/1"
@@ -89,6 +90,8 @@ def report_data(given: ReportInput) -> dict[str, Any]:
     if "interventions" in sections and reading is not None:
         data["interventions"] = removed_heads(reading, given.interventions)
         data["sweep"] = every_head(reading, given.sweep)
+    if "mechanisms" in sections and reading is not None:
+        data["mechanisms"] = mechanisms(reading, given.explanations, given.told, given.kept)
     return data | {"command": command(data), "again": is_enough(data) and not given.removals}
 
 
@@ -106,6 +109,7 @@ _NO_TEXT: dict[str, Any] = {
     "patterns": None,
     "interventions": [],
     "sweep": None,
+    "mechanisms": None,
 }
 
 

@@ -118,6 +118,9 @@ def make_report(reading: Reading | None, profile: Profile, **options: Any) -> Re
     interventions : what ``ablate`` found on the same text; the ``report`` command makes two, with
         the mean and with zero in place of the heads.
     sweep : what ``ablation_sweep`` found on the same text; shown on passports too.
+    explanations : what ``explain_attention`` found on the same text.
+    told : what ``strongest_senders`` found, each as a :class:`Told`.
+    kept : what ``Circuit.faithfulness`` found on the same text, for one circuit.
     removals : what rungs 4 and 5 of the evidence ladders on the passports are compared with.
     comparison : what ``compare_profiles`` found, one of its two profiles being this one.
     record : the learner's own predictions, observations, explanations and revisions.

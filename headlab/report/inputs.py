@@ -12,8 +12,10 @@ from headlab.exercises import Record
 from headlab.heads import HeadName
 from headlab.interventions import Intervention, Sweep
 from headlab.measuring.reading import Reading
+from headlab.mechanisms import AttentionExplanation, Faithfulness
 from headlab.profiles.compare import ProfileComparison
 from headlab.profiles.profile import Profile
+from headlab.report.mechanisms import Told
 from headlab.report.sections import Given, chosen_sections
 
 
@@ -25,6 +27,9 @@ class ReportInput:
     profile: Profile
     interventions: Sequence[Intervention] = ()
     sweep: Sweep | None = None
+    explanations: Sequence[AttentionExplanation] = ()
+    told: Sequence[Told] = ()
+    kept: Sequence[Faithfulness] = ()
     removals: Sequence[Removals] = ()
     comparison: ProfileComparison | None = None
     record: Record | None = None
@@ -51,6 +56,7 @@ class ReportInput:
             self.notes,
             has_text=self.reading is not None,
             removes=bool(self.interventions) or self.sweep is not None,
+            explains=bool(self.explanations or self.told or self.kept),
             compares=self.comparison is not None,
         )
         return list(chosen_sections(self.sections, given))

@@ -19,6 +19,7 @@ class Given:
     notes: str
     has_text: bool = True
     removes: bool = False
+    explains: bool = False
     compares: bool = False
 
     @property
@@ -58,6 +59,12 @@ SECTIONS = {
             "What happens without these heads",
             lambda given: given.has_text and given.removes,
             "heads to remove: name them with --remove, or take --every",
+        ),
+        Section(
+            "mechanisms",
+            "Why it looks there, and who tells it",
+            lambda given: given.has_text and given.explains,
+            "a look to explain: name it with --explain",
         ),
         Section("statistics", "Over the whole model", _has_text, _A_TEXT),
         Section("layers", "Layer by layer", _has_text, _A_TEXT),

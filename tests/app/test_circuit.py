@@ -5,8 +5,10 @@ from streamlit.testing.v1 import AppTest
 
 from headlab import Circuit, load_model
 from headlab.exercises.guided import guided_texts
+from headlab.heads import Head
 from headlab.interventions import with_word
 from headlab.mechanisms import strongest_senders
+from headlab.ui.services.collected import Collected, place
 from tests.app.test_head_page import said
 from tests.app.test_pages import opened, sentences
 
@@ -21,7 +23,8 @@ def edges():
 
 
 def page(**query: str) -> AppTest:
-    test = opened("pages/Circuit.py", text="cat-on-the-mat", **{"layer": "3", "head": "7", **query})
+    usual = {"text": "cat-on-the-mat", "layer": "3", "head": "7"}
+    test = opened("pages/Circuit.py", **usual | query)
     assert not test.exception and not test.error
     return test
 
@@ -105,3 +108,28 @@ def test_a_head_that_rests_says_why_the_first_token():
     next(b for b in test.button if b.label == "Read it without").click().run()
     shown = [block.value for block in (*test.success, *test.warning)]
     assert any("Without the query bias the share" in words for words in shown)
+
+
+def test_a_link_opens_the_circuit_and_another_text_says_so(edges):
+    mine = Collected(place("mini", True, TEXT), 12, 6, 5, "dog", (Head(0, 0), Head(3, 7)))
+    assert Collected.parse(str(mine)) == mine
+    test = page(circuit=str(mine))
+    assert test.button_group(key="circuit heads 2").value == ["L0.H0", "L3.H7"]
+    other = page(circuit=str(mine), text="alice")
+    assert "collected on another text" in [each.value for each in other.info][-1]
+    next(b for b in other.button if b.label == "Throw it away").click().run()
+    assert "circuit" not in other.query_params and not other.subheader
+
+
+@pytest.mark.parametrize(
+    ("circuit", "words"),
+    [
+        ("x", "holds a circuit that is none"),
+        ("00000000~1~2~3~L0.H0-x~dog", "holds a circuit that is none"),
+        ("00000000~1~2~3~L0.H0~" + "d" * 99, "holds a circuit that is none"),
+        ("00000000~1~2~3~L0.H99~dog", "lacks some of the heads of the circuit"),
+    ],
+)
+def test_an_address_with_a_circuit_that_is_none_says_so(circuit, words):
+    test = opened("pages/Circuit.py", text="cat-on-the-mat", layer="3", head="7", circuit=circuit)
+    assert not test.exception and words in sentences(test)

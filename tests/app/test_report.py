@@ -7,8 +7,11 @@ import pytest
 
 from headlab import load_model, open_report
 from headlab.exercises import Entry, MeasurementContext, Record, prepare, sheets
+from headlab.exercises.guided import guided_texts
+from headlab.heads import Head
 from headlab.report import SECTIONS, read_report
 from headlab.ui.services import draft
+from headlab.ui.services.collected import Collected, place
 from tests.app.test_pages import opened, sentences
 
 
@@ -133,3 +136,21 @@ def test_the_file_of_the_page_is_a_report(drawn, tmp_path):
     page(name="Anna")
     drawn[-1].save(tmp_path / "r.html")
     assert open_report(tmp_path / "r.html").data["name"] == "Anna"
+
+
+def test_a_look_and_a_collected_circuit_stand_in_the_report(drawn):
+    text = guided_texts()["cat-on-the-mat"].text
+    mine = Collected(place("mini", True, text), 12, 6, 5, "dog", (Head(0, 0), Head(3, 7)))
+    query = {"text": "cat-on-the-mat", "layer": "3", "head": "7", "circuit": str(mine)}
+    test = opened("pages/Report.py", **query)
+    test.toggle(key="report why").set_value(True).run()
+    test.toggle(key="report circuit").set_value(True).run()
+    assert not test.exception and not test.error
+    data = drawn[-1].data["mechanisms"]
+    assert data["why"][0]["head"] == "L3.H7" and data["kept"][0]["heads"] == ["L0.H0", "L3.H7"]
+    assert data["told"][0]["edges"][0]["sender"] == "L0.H0"
+    test.query_params["text"] = "alice"
+    test.run()
+    assert not test.exception and not test.error
+    assert "report circuit" not in [each.key for each in test.toggle]
+    assert drawn[-1].data["mechanisms"]["told"] == []

@@ -13,6 +13,7 @@ from headlab import (
     ablate,
     ablation_sweep,
     compare_profiles,
+    explain_attention,
     load_model,
     make_report,
     open_report,
@@ -55,6 +56,7 @@ def report(record, tmp_path_factory):
         read_text(model, TEXT), profile, record=record, title="Who repeats?",
         name="Anna", course="A course", notes="# Conclusion\n\nIt *repeats*.", date="2025-11-21",
         interventions=[ablate(model, TEXT, "L3.H1", mode) for mode in ("mean", "zero")],
+        explanations=[explain_attention(model, TEXT, "L3.H7", 6, 2)],
         sweep=ablation_sweep(model, TEXT), comparison=compare_profiles(profile, weakened(profile)),
     )  # fmt: skip
     path = tmp_path_factory.mktemp("report") / "report.html"

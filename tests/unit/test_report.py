@@ -19,24 +19,28 @@ import pandas as pd
 import pytest
 
 from headlab import (
+    Circuit,
     HeadlabError,
     Profile,
     ablate,
     ablation_sweep,
     compare_profiles,
+    explain_attention,
     load_model,
     make_report,
     mean_reference,
     open_report,
     profile_model,
     read_text,
+    strongest_senders,
 )
 from headlab.behaviours import get_behaviour
 from headlab.cli import DONE, FAILED, MISUNDERSTOOD, main
 from headlab.evidence.ladder import Removals, evidence_ladder
 from headlab.exercises import Entry, MeasurementContext, Record, prepare, sheets
 from headlab.heads import Head
-from headlab.report import SECTIONS, Report, read_notes, read_record, read_report
+from headlab.interventions import with_word
+from headlab.report import SECTIONS, Report, Told, read_notes, read_record, read_report
 from headlab.report.contents import MAX_CARDS
 from headlab.report.notes import notes_html
 from tests.profiles import weakened
@@ -90,6 +94,20 @@ def removed():
 
 
 @cache
+def explained():
+    """A look of an induction head: who wrote it, who tells it, and what two heads carry alone."""
+    head, other = Head(3, 7), with_word(mini(), TEXT, 2, "dog")
+    look = {"query": len(read_text(mini(), TEXT).tokens) - 1, "key": 3}
+    why = explain_attention(mini(), TEXT, head, **look)
+    edges = strongest_senders(mini(), TEXT, other, head, **look, draws=5)
+    told = Told(head, **look, corrupt=other, attention=why.attention, edges=edges)
+    kept = Circuit([head, (0, 0)]).faithfulness(
+        mini(), TEXT, head=head, **look, mode="text", reference=other
+    )
+    return {"explanations": [why], "told": [told], "kept": [kept]}
+
+
+@cache
 def report():
     """A report with everything in it."""
     profile = Profile.from_dict(profile_model(mini()).to_dict())
@@ -98,6 +116,7 @@ def report():
         profile,
         interventions=removed()[0],
         sweep=removed()[1],
+        explanations=explained()["explanations"],
         comparison=compare_profiles(profile, weak()),
         second="weak.json",
         record=record(),
@@ -639,6 +658,7 @@ def test_it_stays_small(n_layers, n_heads, n_tokens, largest):
         ({"sections": ["record"]}, "give it with --record"),
         ({"sections": ["interventions"]}, "name them with --remove"),
         ({"sections": ["comparison"]}, "name it with --compare"),
+        ({"sections": ["mechanisms"]}, "name it with --explain"),
         ({"behaviours": ["induktion"]}, "Did you mean 'induction'"),
         ({"heads": [Head(0, 2)]}, "no head L0.H2"),
         ({"date": "yesterday"}, "is no date"),
@@ -659,6 +679,9 @@ def test_what_was_measured_elsewhere_gets_a_sentence():
         ("another text", {"interventions": [made_up_removal(reading, start_token=None)]}),
         ("another text", {"sweep": made_up_sweep(other)}),
         ("another text", {"sweep": made_up_sweep(reading, model_name="b")}),
+        ("another text", explained()),
+        ("another text", {"explanations": explained()["explanations"]}),
+        ("another text", {"told": explained()["told"]}),
         ("another shape", {"removals": [Removals("repeats", nothing, nothing)]}),
         ("about other models", {"comparison": compare_profiles(*others)}),
     ):
@@ -666,6 +689,26 @@ def test_what_was_measured_elsewhere_gets_a_sentence():
             make_report(reading, profile, **changes)
     with pytest.raises(HeadlabError, match="nothing to report on"):
         make_report(None, profile)
+
+
+def test_a_look_and_a_circuit_are_reported_as_they_were_found():
+    given = explained()
+    (why,), (told,), (kept,) = (given[name] for name in ("explanations", "told", "kept"))
+    made = make_report(read_text(mini(), TEXT), profile_model(mini()), **given)
+    found = made.data["mechanisms"]
+    sums = [
+        sum(w["share"] for w in found["why"][0]["writers"][side]) + found["why"][0]["rest"][side]
+        for side in ("query", "key")
+    ]
+    np.testing.assert_allclose(sums, why.contrast, atol=1e-4)
+    best = found["told"][0]["edges"][0]
+    assert (best["sender"], best["into"]) == (str(told.edges[0].sender), told.edges[0].into)
+    assert best["change"] == pytest.approx(told.edges[0].change, abs=1e-5)
+    assert found["kept"][0]["alone"] == pytest.approx(kept.score, abs=1e-5)
+    shown = {dict(attributes)["data-at"] for _, attributes in Page(made.html()).tags
+             if "data-at" in dict(attributes)}  # fmt: skip
+    assert {"mechanisms/told/0/edges/0/change", "mechanisms/kept/0/alone"} <= shown
+    assert not made.data["again"]  # no command collects a circuit
 
 
 def test_too_many_heads_or_a_profile_of_another_model_get_a_sentence():
@@ -687,6 +730,8 @@ def test_too_many_heads_or_a_profile_of_another_model_get_a_sentence():
         (["--text", "Two words", "--head", "99.0"], FAILED, "no head L99.H0"),
         (["--text", "Two words", "--entity", "Maria"], FAILED, "is no fact"),
         (["--text", "Two words", "--remove", "99.0"], FAILED, "no head L99.H0"),
+        (["--text", "Two words", "--explain", "3.7"], FAILED, "is no look"),
+        (["--text", "Two words", "--explain", "3.7:9:1"], FAILED, "position"),
         (["--text", "Two words", "--watch", " a"], FAILED, "give --remove too"),
         (["--text", "Two words", "--compare", "none.json"], FAILED, "cannot be read"),
         (["--text", "Two words", "--notes", "none.md"], FAILED, "cannot be read"),

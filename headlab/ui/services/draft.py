@@ -10,7 +10,8 @@ import streamlit as st
 from headlab.exercises import Record
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
-from headlab.report import make_report, read_report, report_date
+from headlab.mechanisms import AttentionExplanation, Faithfulness
+from headlab.report import Told, make_report, read_report, report_date
 from headlab.ui.services.results import ChosenText, get_profile, get_whole_reading
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
@@ -24,7 +25,8 @@ class Draft:
     """What the learner has chosen and written; an empty list stands for the usual choice.
 
     ``without``: say what happens without the heads that the address removes; ``every``: remove
-    every head in turn.
+    every head in turn; ``why``: why the address's head looks where it does; ``circuit``: what was
+    collected on the Circuit page, and how much of it is left alone.
     """
 
     sections: tuple[str, ...] = ()
@@ -36,6 +38,19 @@ class Draft:
     notes: str = ""
     without: bool = False
     every: bool = False
+    why: bool = False
+    circuit: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured for a report beside reading and profile, as ``make_report`` takes it."""
+
+    interventions: tuple[Intervention, ...] = ()
+    sweep: Sweep | None = None
+    explanations: tuple[AttentionExplanation, ...] = ()
+    told: tuple[Told, ...] = ()
+    kept: tuple[Faithfulness, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,15 +106,15 @@ def drafted_report(
     chosen: ChosenText,
     draft: Draft,
     record: Record | None,
-    interventions: tuple[Intervention, ...] = (),
-    sweep: Sweep | None = None,
+    measured: Measured,
 ) -> Drawn:
     """The report as it stands; only this session holds it, for it bears a name."""
     model, profile = get_model(selection.model), get_profile(selection)
     committed = hash(record.to_json()) if record else 0
-    removed = tuple((each.heads, each.watched) for each in interventions)
+    removed = tuple((each.heads, each.watched) for each in measured.interventions)
+    looks = (selection.layer, selection.head, selection.token, selection.key, selection.circuit)
     text = (model.content_hash, selection.model, selection.start_token, chosen)
-    key = (*text, draft, committed, removed, report_date())
+    key = (*text, draft, committed, removed, looks, report_date())
     kept = st.session_state.get(_DRAWN)
     if kept is not None and kept[0] == key:
         return kept[1]
@@ -108,8 +123,7 @@ def drafted_report(
         report = make_report(
             reading,
             profile,
-            interventions=interventions,
-            sweep=sweep,
+            **vars(measured),
             record=record,
             sections=draft.sections or None,
             behaviours=draft.behaviours or None,

@@ -1,7 +1,9 @@
 """Why heads look where they do and who tells them, each measured once for all."""
 
+import numpy as np
+
 from headlab.heads import Head
-from headlab.interventions import Reference
+from headlab.interventions import Reference, with_word
 from headlab.interventions.replacing import Mode
 from headlab.mechanisms import (
     AttentionExplanation,
@@ -15,8 +17,10 @@ from headlab.mechanisms import (
     explain_sink,
     strongest_senders,
 )
+from headlab.report import Told
+from headlab.ui.services.collected import Collected
 from headlab.ui.services.effects import get_reference
-from headlab.ui.services.results import ChosenText, policy, text_key
+from headlab.ui.services.results import ChosenText, get_layer, policy, text_key
 from headlab.ui.services.sharing import get_model, long_work, shared
 from headlab.ui.services.state import Selection
 
@@ -93,6 +97,51 @@ def get_faithfulness(
         ),
         "Keeping only these heads",
     )
+
+
+def get_kept_alone(
+    selection: Selection, chosen: ChosenText, circuit: Collected, end: Head
+) -> tuple[Faithfulness, ...]:
+    """How much of the look of ``end`` the heads of a collected circuit carry alone."""
+    other = other_text(selection, chosen, circuit)
+    return get_faithfulness(
+        selection, chosen, other, circuit.heads, end, circuit.query, circuit.key
+    )
+
+
+def other_text(selection: Selection, chosen: ChosenText, circuit: Collected) -> str:
+    """The text with the word changed on which a circuit was collected."""
+    model, start = get_model(selection.model), policy(selection.start_token)
+    return with_word(model, chosen.text, circuit.changed, circuit.word, start)
+
+
+def get_look(selection: Selection, chosen: ChosenText) -> AttentionExplanation:
+    """Why the selected head looks where it is asked about: else from the last token, brightest."""
+    head = Head(selection.layer, selection.head or 0)
+    pattern = get_layer(selection, chosen, head.layer).patterns[head.head]
+    query = len(pattern) - 1 if selection.token is None else min(selection.token, len(pattern) - 1)
+    row = pattern[query, : query + 1]
+    key = brightest(row) if selection.key is None or selection.key > query else selection.key
+    return get_explanation(selection, chosen, head, query, key)
+
+
+def brightest(row: np.ndarray) -> int:
+    """The token that a row looks at most, off the first one."""
+    return int(row[1:].argmax()) + 1 if len(row) > 1 else 0
+
+
+def get_circuit(
+    selection: Selection, chosen: ChosenText
+) -> tuple[tuple[Told, ...], tuple[Faithfulness, ...]]:
+    """Who tells the last head of the collected circuit, and how much the circuit carries alone."""
+    mine = selection.circuit
+    assert mine is not None
+    other = other_text(selection, chosen, mine)
+    pattern = get_layer(selection, chosen, mine.end.layer).patterns[mine.end.head]
+    edges = get_senders(selection, chosen, other, mine.end, mine.query, mine.key)
+    looks = float(pattern[mine.query, mine.key])
+    told = Told(mine.end, mine.query, mine.key, other, looks, edges)
+    return (told,), get_kept_alone(selection, chosen, mine, mine.end)
 
 
 def get_sink(selection: Selection, chosen: ChosenText, head: Head) -> Sink:

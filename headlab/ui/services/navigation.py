@@ -1,6 +1,6 @@
 """The pages in order, and links that carry the selection from one to the next."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -44,14 +44,14 @@ def page_link(name: str, label: str | None = None, **changes: Any) -> None:
         page.path,
         label=label or page.title,
         icon=page.icon,
-        query_params=replace(selection, **changes).as_query(),
+        query_params=selection.with_changes(**changes).as_query(),
     )
 
 
 def open_page(name: str, **changes: Any) -> None:
     """Go to a page of :data:`PAGES` with ``changes`` made to the selection."""
     selection, _ = state.current()
-    st.switch_page(PAGES[name].path, query_params=replace(selection, **changes).as_query())
+    st.switch_page(PAGES[name].path, query_params=selection.with_changes(**changes).as_query())
 
 
 def draw_navigation() -> None:

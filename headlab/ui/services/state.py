@@ -23,6 +23,7 @@ from headlab.models.editing import What
 from headlab.models.hub import default_model
 from headlab.models.loading import is_known
 from headlab.profiles.looks import look_names
+from headlab.ui.services.collected import Collected
 
 OWN = "own"
 ANY_LAYER = -1  # none has been chosen: the page opens where there is something to see
@@ -33,6 +34,7 @@ NAME_MAPS = "name-copying"  # ready-made views of the rankings
 LINKED_TEXT = "own"  # the part of a copied link that carries a text
 LINKED_FACTS = "facts"  # and the one that carries the facts marked in it
 MARKS = "marks"
+_LOOKS = {"model", "text_name", "start_token", "layer", "head", "token"}  # what ``key`` belongs to
 UPLOADED = "uploaded"  # a second model of which only this session has the profile
 
 
@@ -45,7 +47,9 @@ class Selection:
     that the text view reads from (``toward``: that it is looked at from). ``across``,
     ``against``, ``least``,
     ``only`` and ``preset`` (a ready-made view) belong to the rankings, ``sheet`` and ``step`` (from
-    1) to the exercises. To the Cause page belong the heads ``removed``, the next token to ``watch``
+    1) to the exercises. ``key`` is the position that ``head`` is asked about looking at,
+    ``circuit`` what was collected on the Circuit page. To the Cause page belong the heads
+    ``removed``, the next token to ``watch``
     (blank: the one expected most), ``patching`` (its other view), the ``pair`` of texts, ``what``
     is patched, into which of them (``noising``) and whether ``by_position``. The open model is
     compared with ``second``; ``training`` shows its training instead (None: as the page finds fit).
@@ -64,6 +68,7 @@ class Selection:
     behaviour: str | None = None
     token: int | None = None
     toward: bool = False
+    key: int | None = None
     arcs: int = 30
     log: bool = False
     across: str | None = None
@@ -80,12 +85,19 @@ class Selection:
     what: What = "head output"
     noising: bool = False
     by_position: bool = False
+    circuit: Collected | None = None
     second: str | None = None
     training: bool | None = None
     room: str | None = None
     me: str | None = None
     teacher: str | None = None
     projector: bool = False
+
+    def with_changes(self, **changes: Any) -> "Selection":
+        """The same with ``changes``; a look asked about is not asked of another head or text."""
+        if "key" not in changes and not _LOOKS.isdisjoint(changes):
+            changes["key"] = None
+        return replace(self, **changes)
 
     @property
     def is_own_text(self) -> bool:
@@ -212,6 +224,12 @@ _PARTS = (
     ),
     _switch("toward", "toward", "the view shows where the token looks"),
     _Part(
+        "key",
+        "key",
+        _number,
+        "The address holds a token looked at that is no position: the brightest is chosen.",
+    ),
+    _Part(
         "arcs",
         "arcs",
         lambda word: round(100 * _share(word)),
@@ -289,6 +307,12 @@ _PARTS = (
     _switch("noising", "noising", "the clean text's part is put into the other"),
     _switch("by_position", "by_position", "all positions are patched at once"),
     _Part(
+        "circuit",
+        "circuit",
+        Collected.parse,
+        "The address holds a circuit that is none: collect its heads again.",
+    ),
+    _Part(
         "with",
         "second",
         _second_model,
@@ -333,10 +357,22 @@ def fit(selection: Selection, n_layers: int, n_heads: int) -> tuple[Selection, l
     removed = tuple(h for h in selection.removed if h.layer < n_layers and h.head < n_heads)
     if removed != selection.removed:
         complaints.append(f"{model} lacks some of the heads to remove: they are left out.")
+    circuit = selection.circuit
+    if circuit and not all(h.layer < n_layers and h.head < n_heads for h in circuit.heads):
+        complaints.append(f"{model} lacks some of the heads of the circuit: it is left out.")
+        circuit = None
     only = tuple(layer for layer in selection.only if 0 <= layer < n_layers)
     if only != selection.only:
         complaints.append(f"{model} has only layers 0 to {n_layers - 1}: the others are left out.")
-    fitting = replace(selection, layer=layer, head=head, beside=beside, only=only, removed=removed)
+    fitting = replace(
+        selection,
+        layer=layer,
+        head=head,
+        beside=beside,
+        only=only,
+        removed=removed,
+        circuit=circuit,
+    )
     return fitting, complaints
 
 
@@ -367,7 +403,7 @@ def choose(selection: Selection) -> None:
 
 def change(**changes: Any) -> None:
     """Change parts of the selection; meant for callbacks, which run before the page."""
-    choose(replace(current()[0], **changes))
+    choose(current()[0].with_changes(**changes))
 
 
 def bound(

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from headlab.errors import HeadlabError
+from headlab.exercises.effects import LEFT, size_of
 from headlab.figures import NO_TOOLBAR, circuit_figure, model_policy, position_names
 from headlab.files import CSV_NOTE, to_csv
 from headlab.heads import Head
@@ -15,7 +16,8 @@ from headlab.interventions import with_word
 from headlab.measuring.reading import Reading
 from headlab.mechanisms import Edge, Faithfulness
 from headlab.ui.services import state
-from headlab.ui.services.mechanisms import get_composition, get_faithfulness, get_senders
+from headlab.ui.services.collected import MAX_WORD, Collected, place
+from headlab.ui.services.mechanisms import get_composition, get_kept_alone, get_senders
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ChosenText, policy
 from headlab.ui.services.sharing import get_model
@@ -26,23 +28,8 @@ from headlab.ui.views.words import names_of, plain, quoted
 WORDS = ("dog", "house", "day", "man", "John", "a", "not")  # to put in a word's place
 GUESSES = 4  # heads to choose from
 LISTENERS = 5
-GUESSED, MINE = "guessed who tells it", "my circuit"
-LEFT = {"hardly anything": 1 / 3, "part of it": 2 / 3, "nearly all of it": np.inf}
+GUESSED = "guessed who tells it"
 THROUGH = {"query": "through its queries", "key": "through its keys"}
-
-
-@dataclass(frozen=True)
-class MyCircuit:
-    """The heads a learner has collected for what one head does at one cell of a text."""
-
-    about: Selection  # model and start token
-    chosen: ChosenText
-    other: str
-    end: Head
-    query: int
-    key: int
-    names: tuple[str, str]  # of the two tokens
-    heads: frozenset[Head]
 
 
 def who_tells(
@@ -54,7 +41,7 @@ def who_tells(
     other = other_text(selection, chosen, reading, query, key)
     if other is None:
         return
-    edges = get_senders(selection, chosen, other, head, query, key)
+    edges = get_senders(selection, chosen, other.text, head, query, key)
     told = [edge for edge in edges if edge.counts]
     looks = f"from {quoted(names[query])} to {quoted(names[key])}"
     if not told:
@@ -63,7 +50,7 @@ def who_tells(
             "random messages of the same size do. Change another word, or choose another cell."
         )
         return
-    if not guessed(reading, head, told, (query, key, other)):
+    if not guessed(reading, head, told, (query, key, other.text)):
         return
     st.markdown(
         f"{head} puts **{pattern[query, key]:.0%}** of its attention {looks}. What that becomes "
@@ -75,15 +62,12 @@ def who_tells(
     with words:
         for edge in told:
             line(edge, float(pattern[query, key]), query, key)
-    mine = MyCircuit(
-        replace(selection, layer=head.layer, head=head.head),
-        chosen,
-        other,
-        head,
+    mine = Collected(
+        place(selection.model, selection.start_token, chosen.text),
         query,
         key,
-        (names[query], names[key]),
-        frozenset({head, *(edge.sender for edge in told)}),
+        *other.place,
+        tuple(sorted({head, *(edge.sender for edge in told)})),
     )
     st.button(
         "Collect these heads as my circuit",
@@ -94,9 +78,17 @@ def who_tells(
     )
 
 
+@dataclass(frozen=True)
+class Changed:
+    """The text with one word changed, and the word at its place."""
+
+    text: str
+    place: tuple[int, str]
+
+
 def other_text(
     selection: Selection, chosen: ChosenText, reading: Reading, query: int, key: int
-) -> str | None:
+) -> Changed | None:
     """The text with one word changed; None, with a sentence, where that is no single token."""
     model, start = get_model(selection.model), policy(selection.start_token)
     names = position_names(reading.token_texts)
@@ -123,7 +115,7 @@ def other_text(
 
     usual_word = next((word for word in WORDS if changed(word)), "")
     state.empty_for((*about, at), {"changed to": usual_word})
-    word = right.text_input("… becomes", key="changed to", max_chars=40).strip()
+    word = right.text_input("… becomes", key="changed to", max_chars=MAX_WORD).strip()
     if not word:
         st.info("Write a word to put in its place, one that is a single token for the model.")
         return None
@@ -131,7 +123,7 @@ def other_text(
     if text == chosen.text:
         st.info("That is the word that stands there: write another.")
         return None
-    return text
+    return Changed(text, (at, word))
 
 
 def guessed(reading: Reading, head: Head, told: list[Edge], about: tuple[object, ...]) -> bool:
@@ -218,53 +210,56 @@ def line(edge: Edge, looks: float, query: int, key: int) -> None:
         )
 
 
-def collect(mine: MyCircuit) -> None:
-    """Begin a circuit, or add to the one for the same text and model; its end stays."""
-    kept: MyCircuit | None = st.session_state.get(MINE)
-    if kept is not None and _same_text(kept, mine):
+def collect(mine: Collected) -> None:
+    """Begin a circuit, or add to the one of the same text and model; its end stays."""
+    kept = state.current()[0].circuit
+    if kept is not None and kept.where == mine.where:
         later = max(kept, mine, key=lambda each: each.end)
-        mine = replace(later, heads=kept.heads | mine.heads)
-    st.session_state[MINE] = mine
+        mine = replace(later, heads=tuple(sorted({*kept.heads, *mine.heads})))
+    state.change(circuit=mine)
 
 
-def _same_text(one: MyCircuit, two: MyCircuit) -> bool:
-    parts = [(c.about.model, c.about.start_token, c.chosen) for c in (one, two)]
-    return parts[0] == parts[1]
-
-
-def collected(selection: Selection) -> None:
+def collected(selection: Selection, chosen: ChosenText, reading: Reading) -> None:
     """The heads collected, and how much of what the last of them does they carry alone."""
-    mine: MyCircuit | None = st.session_state.get(MINE)
-    if mine is None or mine.about.model != selection.model:
+    mine = selection.circuit
+    if mine is None:
         return
     st.subheader("My circuit", anchor=False)
-    heads = tuple(sorted(mine.heads))
+    if mine.where != place(selection.model, selection.start_token, chosen.text):
+        st.info("Your circuit was collected on another text, model or start token: go back to it.")
+        throw_away()
+        return
     kept = st.pills(
         "Heads; press one to leave it out",
-        [str(head) for head in heads],
+        [str(head) for head in mine.heads],
         selection_mode="multi",
-        default=[str(head) for head in heads],
-        key=f"circuit heads {len(heads)}",
+        default=[str(head) for head in mine.heads],
+        key=f"circuit heads {len(mine.heads)}",
     )
-    chosen = tuple(Head.parse(name) for name in kept)
+    heads = tuple(Head.parse(name) for name in kept)
+    names = position_names(reading.token_texts)
     st.caption(
-        f"What they are to do: {mine.end} looks from {quoted(mine.names[0])} to "
-        f"{quoted(mine.names[1])} in “{plain(mine.chosen.text[-60:])}”."
+        f"What they are to do: {mine.end} looks from {quoted(names[mine.query])} to "
+        f"{quoted(names[mine.key])} in “{plain(chosen.text[-60:])}”."
     )
     left, right = st.columns([4, 1], vertical_alignment="bottom")
     said = left.pills(
-        f"**Predict first.** Only these {len(chosen)} heads are at work, all others write what "
+        f"**Predict first.** Only these {len(heads)} heads are at work, all others write what "
         "they would on the changed text. How much of it is left?",
-        list(LEFT),
+        [part.name for part in LEFT],
         key="circuit left",
     )
-    right.button("Throw it away", type="tertiary", on_click=st.session_state.pop, args=(MINE,))
-    if said is None or not chosen:
+    with right:
+        throw_away()
+    if said is None or not heads:
         return
-    found = get_faithfulness(
-        mine.about, mine.chosen, mine.other, chosen, mine.end, mine.query, mine.key
-    )
-    what_is_left(found, said)
+    what_is_left(get_kept_alone(selection, chosen, replace(mine, heads=heads), mine.end), said)
+    page_link("Report", label="Put it into your report")
+
+
+def throw_away() -> None:
+    """The button that forgets the circuit."""
+    st.button("Throw it away", type="tertiary", on_click=state.change, kwargs={"circuit": None})
 
 
 def what_is_left(found: tuple[Faithfulness, ...], said: str) -> None:
@@ -276,7 +271,7 @@ def what_is_left(found: tuple[Faithfulness, ...], said: str) -> None:
             f"{found[0].none:.3f}), so there is nothing that a circuit could carry."
         )
         return
-    outcome = next(name for name, most in LEFT.items() if score < most)
+    outcome = size_of(score, LEFT).name
     say = st.success if outcome == said else st.warning
     say(
         f"You said: {said}. These heads alone keep **{_percent(score)}** of it (**faithfulness**: "

@@ -13,7 +13,7 @@ from headlab.heads import Head
 from headlab.measuring.reading import Reading
 from headlab.mechanisms.explaining import SIDES, AttentionExplanation, Side, Without
 from headlab.ui.services import state
-from headlab.ui.services.mechanisms import get_explanation
+from headlab.ui.services.mechanisms import brightest, get_explanation
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText
 from headlab.ui.services.start_page import guarded
@@ -34,7 +34,9 @@ def why_there(
     """One cell of the head's picture explained; only this reruns on a choice."""
     with guarded():
         asked, _ = state.current()
-        query, key = cell(replace(selection, token=asked.token), reading, head, pattern)
+        query, key = cell(
+            replace(selection, token=asked.token, key=asked.key), reading, head, pattern
+        )
         try:
             why = get_explanation(selection, chosen, head, query, key)
         except HeadlabError as error:
@@ -66,14 +68,12 @@ def cell(
         **state.bound("token", chosen_token(selection, reading)),
     )
     row = pattern[query, : query + 1]
-    strongest = int(row[1:].argmax()) + 1 if query else 0
-    about = (reading.model_name, reading.text, reading.start_token, head, query)
-    state.empty_for(about, {"why key": strongest})
+    key = brightest(row) if selection.key is None or selection.key > query else selection.key
     key = right.selectbox(
         "It looks at",
         range(query + 1),
         format_func=lambda at: f"{names[at]}   {row[at]:.0%}",
-        key="why key",
+        **state.bound("key", key),
     )
     return query, key
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         explain_sink,
         path_patch,
         path_patch_map,
+        strongest_listeners,
         strongest_senders,
     )
     from headlab.models.loaded import LoadedModel
@@ -73,7 +74,7 @@ _HOMES = {
         *("AttentionExplanation", "Circuit", "Composition", "EdgeAttribution"),
         *("Faithfulness", "PathPatching"),
         *("Sink", "attribute_edges", "composition", "explain_attention", "explain_sink"),
-        *("path_patch", "path_patch_map", "strongest_senders"),
+        *("path_patch", "path_patch_map", "strongest_listeners", "strongest_senders"),
     ),
     "headlab.models.loaded": ("LoadedModel",),
     "headlab.models.loading": ("load_model",),
@@ -135,6 +136,7 @@ __all__ = [
     "run_sweep",
     "score_patterns",
     "show",
+    "strongest_listeners",
     "strongest_senders",
     "why_word",
 ]

@@ -10,7 +10,7 @@ from headlab.heads import Head
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import get_layer, get_reading
 from headlab.ui.services.start_page import guarded, page_header, start_page
-from headlab.ui.views.circuit import collected, who_tells
+from headlab.ui.views.circuit import collected, only_heard, who_tells
 from headlab.ui.views.head_choice import head_choice
 from headlab.ui.views.text_choice import text_chosen, text_line
 from headlab.ui.views.words import plain
@@ -36,14 +36,15 @@ with start_page("Circuit", "layer", "head") as selection:
     chosen = text_chosen(selection)
     if chosen is not None:
         reading = get_reading(selection, chosen)
-        if head.layer == 0:
-            st.info(
-                f"{head} is in the first layer: nothing but the tokens themselves tells it where "
-                "to look. Choose a head of a later layer."
-            )
-        else:
-            pattern = get_layer(selection, chosen, head.layer).patterns[head.head]
-            with guarded():
+        pattern = get_layer(selection, chosen, head.layer).patterns[head.head]
+        with guarded():
+            if head.layer == 0:
+                st.info(
+                    f"{head} is in the first layer: nothing but the tokens themselves tells it "
+                    "where to look. Later heads may listen to it."
+                )
+                only_heard(selection, chosen, reading, head, pattern)
+            else:
                 who_tells(selection, chosen, reading, head, pattern)
         with guarded():
             collected(selection, chosen, reading)

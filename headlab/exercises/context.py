@@ -8,7 +8,7 @@ from headlab.exercises.format import Text
 from headlab.heads import Head
 from headlab.interventions import Intervention, ablate, mean_reference
 from headlab.measuring.reading import Reading, read_text
-from headlab.mechanisms import Edge, strongest_senders
+from headlab.mechanisms import Circuit, Edge, Faithfulness, strongest_senders
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, find_in_text, resolve_start_token, token_text
 from headlab.profiles.profile import Profile
@@ -27,7 +27,8 @@ class CannotPose(HeadlabError):
 class MeasurementContext:
     """A model under one start-token policy; what was measured once is kept.
 
-    Who has caches of their own overrides ``reading``, ``profile``, ``removal`` and ``senders``.
+    Who has caches of their own overrides ``reading``, ``profile``, ``removal``, ``senders`` and
+    ``kept``.
     ``second`` is the profile of a second model, if there is one to compare with.
     """
 
@@ -121,6 +122,25 @@ class MeasurementContext:
                 start_token=self.start_token,
             )
         kept: tuple[Edge, ...] = self._kept[asked]
+        return kept
+
+    def kept(
+        self, text: Text, other: str, heads: tuple[Head, ...], end: Head, query: int, key: int
+    ) -> Faithfulness:
+        """What of a head's look some heads carry alone, all others as on another text."""
+        asked = (text, other, heads, end, query, key)
+        if asked not in self._kept:
+            self._kept[asked] = Circuit(heads).faithfulness(
+                self.model,
+                text.words,
+                head=end,
+                query=query,
+                key=key,
+                mode="text",
+                reference=other,
+                start_token=self.start_token,
+            )
+        kept: Faithfulness = self._kept[asked]
         return kept
 
     def beside(self, second: Profile) -> Self:

@@ -26,6 +26,7 @@ BUDGET = "budget"  # the share of a head's attention that goes to a place, in th
 EXPLAINED = "explained"  # the share of it that the head's roles explain, in the profile
 REACH = "reach"  # how many tokens back a head looks, in the profile
 RULE = "rule"  # attention on the cells that a rule of the sheet's own asks for
+ALONE, WITHOUT = "alone", "without"  # what of a look is left with only some heads, or all others
 TOLD = "told"  # how far an earlier head moves a head's score of one token from another
 
 SHAPE_NAMES = (*SHAPES, "diffuse")
@@ -77,6 +78,7 @@ class Question:
     rises: bool = False
     without_first: bool = False
     remove: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
     watch: str | None = None
     share: str | None = None
     change: str | None = None
@@ -87,7 +89,7 @@ class Question:
     @property
     def named_heads(self) -> tuple[str, ...]:
         """The heads that it names by their numbers, not by a role."""
-        names = (self.head, *(self.heads or ()), *self.remove)
+        names = (self.head, *(self.heads or ()), *self.remove, *self.keep)
         return tuple(name for name in names if name and ":" not in name)
 
 

@@ -13,6 +13,7 @@ from headlab.errors import HeadlabError
 from headlab.exercises.context import CannotPose, CannotTell, MeasurementContext
 from headlab.exercises.finding import key_positions, query_position, title
 from headlab.exercises.format import (
+    ALONE,
     ATTENTION,
     BUDGET,
     EXPLAINED,
@@ -26,6 +27,7 @@ from headlab.exercises.format import (
     SHAPE,
     SHAPES_COUNT,
     TOLD,
+    WITHOUT,
     Question,
 )
 from headlab.heads import Head
@@ -289,5 +291,8 @@ MEASURES: dict[str, Measure] = {
     SHAPES_COUNT: Measure(frozenset({"layer"}), None),
     PROBABILITY: Measure(frozenset(), None),
     RULE: Measure(frozenset({"rule"}), _rule),
-    TOLD: Measure(frozenset({"head", "from", "to", "change", "becomes"}), None),
+    **dict.fromkeys(
+        (TOLD, ALONE, WITHOUT),
+        Measure(frozenset({"head", "from", "to", "change", "becomes"}), None),
+    ),
 }

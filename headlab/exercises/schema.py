@@ -21,7 +21,7 @@ from headlab.measuring.budget import SHARES
 
 MAX_STEPS = 12
 MAX_HINTS = 6
-MAX_REMOVED = 12  # heads that one question takes away
+MAX_REMOVED = 12  # heads that one question takes away, or keeps
 LAYER_NAMES = ("first", "middle", "last", "every")
 
 
@@ -61,14 +61,19 @@ def _two_heads(value: Any) -> list[str]:
     return heads
 
 
-def _removed(value: Any) -> list[str]:
-    names = value if isinstance(value, list) else [value]
-    if not 1 <= len(names) <= MAX_REMOVED:
-        raise HeadlabError(f"'remove' must be a head or a list of 1 to {MAX_REMOVED} heads.")
-    heads = [_head(name) for name in names]
-    if len(set(heads)) < len(heads):
-        raise HeadlabError("'remove' names the same head twice.")
-    return heads
+def _some_heads(key: str) -> BeforeValidator:
+    """One head, or a list of several different ones."""
+
+    def check(value: Any) -> list[str]:
+        names = value if isinstance(value, list) else [value]
+        if not 1 <= len(names) <= MAX_REMOVED:
+            raise HeadlabError(f"{key!r} must be a head or a list of 1 to {MAX_REMOVED} heads.")
+        heads = [_head(name) for name in names]
+        if len(set(heads)) < len(heads):
+            raise HeadlabError(f"{key!r} names the same head twice.")
+        return heads
+
+    return BeforeValidator(check)
 
 
 def _rule(value: Any) -> Detector:
@@ -137,7 +142,8 @@ class QuestionFile(Schema):
     at_most: Bound | None = Field(default=None, description=_BOUND)
     rises: Flag = False
     without_first: Flag = False
-    remove: Annotated[list[str], BeforeValidator(_removed)] = Field(default=[])
+    remove: Annotated[list[str], _some_heads("remove")] = Field(default=[])
+    keep: Annotated[list[str], _some_heads("keep")] = Field(default=[])
     watch: Words | None = Field(default=None, description="a text in quotes: one word")
     share: Annotated[str, _one_of("share", lambda: tuple(SHARES))] | None = None
     change: Words | None = Field(default=None, description="a word of the text")

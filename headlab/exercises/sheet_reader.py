@@ -34,6 +34,9 @@ from headlab.models.tokens import check_text
 GENERAL = frozenset({"ask", "kind", "text", "measure", "generic"})  # of every question
 ROLES = ("top",)  # what words that give nothing away may name
 
+# parts of a question that are not taken as they stand
+_BY_ITSELF = {"text", "measure", "heads", "remove", "keep", "rule", "generic"}
+
 
 class SheetReader:
     """One sheet's file; each part is checked by itself, so that one mistake hides no other."""
@@ -187,9 +190,10 @@ class SheetReader:
         question = Question(
             text=text,
             measure=measure,
-            **found.model_dump(exclude={"text", "measure", "heads", "remove", "rule", "generic"}),
+            **found.model_dump(exclude=_BY_ITSELF),
             heads=None if found.heads is None else (found.heads[0], found.heads[1]),
             remove=tuple(found.remove),
+            keep=tuple(found.keep),
             rule=found.rule,
         )
         figures = get_kind(found.kind).figures_of(question)

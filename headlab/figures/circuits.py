@@ -6,19 +6,18 @@ import plotly.graph_objects as go
 
 from headlab.figures.layout import FRAME, GREY, laid_out
 from headlab.heads import Head
-from headlab.mechanisms.paths import Edge
+from headlab.mechanisms.edges import Edge, Listener
 
 COLOURS = {"query": "#5a8fc8", "key": "#cf7a3e"}
 WIDEST = 9.0  # pixels
 
 
 def circuit_figure(
-    focus: Head, edges: Sequence[Edge], listeners: Sequence[Head], policy: str
+    focus: Head, edges: Sequence[Edge], listeners: Sequence[Listener], policy: str
 ) -> go.Figure:
-    """Senders left, the head in the middle, right the heads that are wired to listen to it.
+    """Senders left, the head in the middle, right the heads that listen to it.
 
-    A line from a sender is the wider the more it changes; blue through the queries, orange and
-    dashed through the keys. Lines to listeners are dotted: they come from the weights.
+    A line is the wider the more it changes; blue through queries, orange and dashed through keys.
     """
     figure = go.Figure()
     senders = sorted({edge.sender for edge in edges})
@@ -27,33 +26,38 @@ def circuit_figure(
     for edge in edges:
         x, y = places[edge.sender]
         shift = 0.015 if edge.into == "key" else -0.015  # both inputs of one sender stay visible
-        figure.add_scatter(
-            x=[x, 1.0],
-            y=[y + shift, 0.5 + shift],
-            mode="lines",
-            line={
-                "color": COLOURS[edge.into],
-                "width": max(1.5, WIDEST * abs(edge.change) / most),
-                "dash": "dash" if edge.into == "key" else "solid",
-            },
-            hoverinfo="skip",
-            showlegend=False,
-        )
-    for y in _spread(len(listeners)):
-        figure.add_scatter(
-            x=[1.0, 2.0],
-            y=[0.5, y],
-            mode="lines",
-            line={"color": GREY, "width": 1, "dash": "dot"},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+        _line(figure, (x, 1.0), (y + shift, 0.5 + shift), edge.into,
+              WIDEST * abs(edge.change) / most)  # fmt: skip
+    hearing = sorted({each.receiver for each in listeners})
+    heights = dict(zip(hearing, _spread(len(hearing)), strict=True))
+    for each in listeners:
+        shift = 0.015 if each.into == "key" else -0.015
+        _line(figure, (1.0, 2.0), (0.5 + shift, heights[each.receiver] + shift), each.into,
+              WIDEST * each.moved)  # fmt: skip
     _heads(figure, 0.0, senders, "middle left")
-    _heads(figure, 2.0, listeners, "middle right")
+    _heads(figure, 2.0, hearing, "middle right")
     _heads(figure, 1.0, [focus], "top center", FRAME)
-    figure.update_xaxes(visible=False, range=[-0.35, 2.35 if listeners else 1.35])
+    figure.update_xaxes(visible=False, range=[-0.6, 2.7 if listeners else 1.35])
     figure.update_yaxes(visible=False, range=[-0.1, 1.1])
     return laid_out(figure, f"Who tells {focus} where to look", policy, height=300)
+
+
+def _line(
+    figure: go.Figure, x: Sequence[float], y: Sequence[float], into: str, width: float
+) -> None:
+    """What one head carries into another's queries or keys."""
+    figure.add_scatter(
+        x=list(x),
+        y=list(y),
+        mode="lines",
+        line={
+            "color": COLOURS[into],
+            "width": max(1.5, width),
+            "dash": "dash" if into == "key" else "solid",
+        },
+        hoverinfo="skip",
+        showlegend=False,
+    )
 
 
 def _heads(

@@ -2,22 +2,17 @@
 
 ``explain_attention`` splits one attention score into what wrote the query and the key;
 ``composition`` says from weights what a head can read of an earlier one, ``path_patch`` and
-``path_patch_map`` what it does read on two texts, which ``attribute_edges`` guesses. ``Circuit``
+``path_patch_map`` what it does read on two texts, which ``attribute_edges`` guesses;
+``strongest_senders`` and ``strongest_listeners`` keep what exceeds a control. ``Circuit``
 asks whether some heads do it alone, ``explain_sink`` why a head rests on the first token.
 """
 
 from headlab.mechanisms.circuit import Circuit, Faithfulness
 from headlab.mechanisms.composing import Composition, composition
+from headlab.mechanisms.edges import Edge, Listener, strongest_listeners, strongest_senders
 from headlab.mechanisms.explaining import AttentionExplanation, Without, explain_attention
-from headlab.mechanisms.paths import (
-    Edge,
-    EdgeAttribution,
-    PathPatching,
-    attribute_edges,
-    path_patch,
-    path_patch_map,
-    strongest_senders,
-)
+from headlab.mechanisms.guessing import EdgeAttribution, attribute_edges
+from headlab.mechanisms.paths import PathPatching, path_patch, path_patch_map
 from headlab.mechanisms.sink import Sink, explain_sink
 
 __all__ = [
@@ -27,6 +22,7 @@ __all__ = [
     "Edge",
     "EdgeAttribution",
     "Faithfulness",
+    "Listener",
     "PathPatching",
     "Sink",
     "Without",
@@ -36,5 +32,6 @@ __all__ = [
     "explain_sink",
     "path_patch",
     "path_patch_map",
+    "strongest_listeners",
     "strongest_senders",
 ]

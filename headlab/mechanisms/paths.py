@@ -1,8 +1,7 @@
-"""Direct paths: what reaches one head from an earlier one, and nothing else, on two texts."""
+"""Paths: what reaches one head from an earlier one, and nothing else, on two texts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from headlab.heads import Head
 from headlab.interventions.base import (
     HeadName,
     OnText,
-    Progress,
     checked_position,
     facts,
     known,
@@ -23,7 +21,7 @@ from headlab.interventions.patching import check_lengths
 from headlab.measuring.json_types import plain
 from headlab.measuring.notebook import InNotebook
 from headlab.mechanisms.composing import INPUTS, Input, checked
-from headlab.models import edge_attribution, paths
+from headlab.models import paths
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, single_token, token_text
 from headlab.models.weights import check_weights
@@ -118,177 +116,6 @@ class PathPatching(OnText, InNotebook):
         }
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class EdgeAttribution(OnText, InNotebook):
-    """A first guess at what earlier heads carry into a receiver: gradients, nothing patched.
-
-    ``through_query`` and ``through_key`` [sender]: by how much the score of the cell, before the
-    softmax and above the mean of its row, would change if the sender's output were the other
-    text's. Exact only where the score were linear in what the head writes.
-    """
-
-    corrupt: str
-    receiver: Head
-    query: int
-    key: int
-    senders: tuple[Head, ...]
-    through_query: np.ndarray = field(repr=False)
-    through_key: np.ndarray = field(repr=False)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Sender, input and guessed change of the score; the largest first."""
-        n = len(self.senders)
-        table = pd.DataFrame(
-            {
-                "from": [str(head) for head in self.senders] * 2,
-                "into": ["query"] * n + ["key"] * n,
-                "guessed change": np.concatenate([self.through_query, self.through_key]),
-            }
-        )
-        order = np.argsort(-np.abs(table["guessed change"]), kind="stable")
-        return table.iloc[order].reset_index(drop=True)
-
-    def to_dict(self) -> dict[str, Any]:
-        """In JSON types."""
-        return {
-            **facts(self),
-            "text": self.text,
-            "corrupt": self.corrupt,
-            "receiver": str(self.receiver),
-            "query": self.query,
-            "key": self.key,
-            "senders": [str(head) for head in self.senders],
-            "through_query": plain(self.through_query),
-            "through_key": plain(self.through_key),
-        }
-
-
-def attribute_edges(
-    model: LoadedModel,
-    clean: str,
-    corrupt: str,
-    receiver: HeadName,
-    *,
-    query: int = -1,
-    key: int,
-    steps: int = 1,
-    start_token: StartToken = "model",
-) -> EdgeAttribution:
-    """Guess which earlier heads tell a head where to look, from a few gradients.
-
-    Much faster than :func:`path_patch_map`, which says what is so: patch what this names first.
-
-    Parameters
-    ----------
-    clean, corrupt, receiver, query, key : as for :func:`path_patch_map`.
-    steps : gradients that are averaged on the way from ``clean`` to ``corrupt``. One, at the clean
-        text, is the plain method, and nearer to what patching one path then gives.
-
-    Raises
-    ------
-    HeadlabError : as :func:`path_patch_map`.
-
-    Source: Syed et al. 2023; Hanna et al. 2024.
-    """
-    if steps < 1:
-        raise HeadlabError(f"{steps} steps are too few: average at least one gradient.")
-    on, other, to, cell = _asked(model, clean, corrupt, receiver, query, key, start_token)
-    batch = model.as_batch([on.tokens, other.tokens])
-    through = edge_attribution.attributed(model.network, batch, to, cell, steps)
-    senders = [Head(layer, head) for layer in range(to.layer) for head in range(model.n_heads)]
-    return EdgeAttribution(
-        **vars(on),
-        corrupt=corrupt,
-        receiver=to,
-        query=cell[0],
-        key=cell[1],
-        senders=tuple(senders),
-        through_query=through[0].flatten().numpy(),
-        through_key=through[1].flatten().numpy(),
-    )
-
-
-SEEN = 0.25  # a change of a score below this counts as none: by chance one path in 21 passes
-
-
-@dataclass(frozen=True, eq=False)
-class Edge:
-    """What one earlier head carries into one input of a receiver.
-
-    ``attention`` of the receiver's cell with the path patched, 0 to 1; ``change`` of its score
-    before the softmax. ``controls`` [draw] are the changes of the score when the sender's
-    layer writes as large a change in a random direction.
-    """
-
-    sender: Head
-    into: Input
-    attention: float
-    change: float
-    controls: np.ndarray = field(repr=False)
-
-    @property
-    def counts(self) -> bool:
-        """Whether it changes the score by ``SEEN`` and more than every draw of its control."""
-        larger = np.abs(self.controls) < abs(self.change)
-        return abs(self.change) >= SEEN and bool(larger.all())
-
-
-def strongest_senders(
-    model: LoadedModel,
-    clean: str,
-    corrupt: str,
-    receiver: HeadName,
-    *,
-    query: int = -1,
-    key: int,
-    mlps: bool = True,
-    top: int = 6,
-    draws: int = 20,
-    seed: int = 0,
-    start_token: StartToken = "model",
-    progress: Progress | None = None,
-) -> tuple[Edge, ...]:
-    """Which earlier heads tell a head where to look, through which input, beside a control.
-
-    Every earlier head is patched into the receiver's queries and its keys, one path at a time
-    (``path_patch_map``); the ``top`` largest changes of the score of either get a control of
-    ``draws``. The largest first. Parameters, errors and source as for :func:`path_patch_map`.
-    """
-    edges: list[Edge] = []
-    inputs: tuple[Input, ...] = ("query", "key")  # where a head looks hangs on no value
-    patched = partial(
-        path_patch_map,
-        model,
-        clean,
-        corrupt,
-        receiver,
-        query=query,
-        key=key,
-        mlps=mlps,
-        seed=seed,
-        start_token=start_token,
-    )
-    for done, into in enumerate(inputs):
-        every = patched(into)
-        order = np.argsort(-np.abs(every.score_change), kind="stable")[:top]
-        chosen = [every.senders[place] for place in order if every.score_change[place]]
-        if chosen:
-            found = patched(into, senders=chosen, draws=draws)
-            edges += [
-                Edge(
-                    sender,
-                    into,
-                    float(found.attention[place]),
-                    float(found.score_change[place]),
-                    found.control_score[place] - found.score_before,
-                )
-                for place, sender in enumerate(found.senders)
-            ]
-        if progress is not None:
-            progress((1 + done) / len(inputs), f"through its {into}")
-    return tuple(sorted(edges, key=lambda edge: -abs(edge.change)))
-
-
 def path_patch(
     model: LoadedModel,
     clean: str,
@@ -350,7 +177,7 @@ def path_patch_map(
     Source: after Wang et al. 2022 and Goldowsky-Dill et al. 2023.
     """
     known("input", into, INPUTS)
-    on, other, to, cell = _asked(model, clean, corrupt, receiver, query, key, start_token)
+    on, other, to, cell = asked(model, clean, corrupt, receiver, query, key, start_token)
     if senders is None:
         chosen = [Head(layer, head) for layer in range(to.layer) for head in range(model.n_heads)]
     else:
@@ -387,7 +214,7 @@ def path_patch_map(
     )
 
 
-def _asked(
+def asked(
     model: LoadedModel,
     clean: str,
     corrupt: str,

@@ -167,21 +167,9 @@ def _pass(
 
     def receive(output: torch.Tensor) -> torch.Tensor:
         inputs, head = given[0], receiver.head
-        if not inputs.plain:
-            raise HeadlabError(
-                "This model bends its attention scores or adds a learned sink to them, so headlab "
-                "cannot send one path alone through them: choose another model."
-            )
         rows = {name: slice(n, 2 * n) if name == into else slice(n) for name in _INPUTS}
         query, key, value = (getattr(inputs, name)[rows[name], head] for name in _INPUTS)
-        scores = query @ key.mT * inputs.scaling
-        mask = inputs.mask
-        if mask is None:
-            places = scores.shape[-1]
-            mask = scores.new_full((places, places), torch.finfo(scores.dtype).min).triu(1)
-        else:
-            mask = mask[:, 0] if len(mask) == 1 else mask[:n, 0]
-        found.append(scores + mask)
+        found.append(_scores(inputs, query, key))
         changed = output.clone()
         changed[:n, head] = found[0].softmax(-1) @ value
         return changed
@@ -189,6 +177,100 @@ def _pass(
     tap = Tap(edit_residual=change, read_inputs=keep, edit_output=send)
     hidden = run(network, tokens.expand(2 * n, -1), tap)
     return found[0], hidden[:n, -1]
+
+
+class Heard(NamedTuple):
+    """What a later head hears of a sender through one input, in its most changed row.
+
+    ``moved`` is how much of the row's attention goes elsewhere, 0 to 1, ``controls`` [draw] that of
+    the most changed row for random messages. In the row of ``query`` the attention on ``key``
+    changes most, from ``before`` to ``after``.
+    """
+
+    receiver: Head
+    into: str
+    moved: float
+    query: int
+    key: int
+    before: float
+    after: float
+    controls: np.ndarray
+
+
+@torch.inference_mode()
+def heard(
+    network: Any, tokens: torch.Tensor, sender: Head, *, draws: int = 0, seed: int = 0
+) -> list[Heard]:
+    """What every later head hears, through queries and keys, when a sender sends another text's.
+
+    ``tokens`` [2, position] as for :func:`patched_paths`. One pass: in the rows that are not the
+    text itself every head is held at what it writes there, and MLPs go on.
+    """
+    check_changeable(network)
+    message = _sent(_outputs(network, tokens, sender.layer + 1)[sender.layer], sender)
+    generator = torch.Generator().manual_seed(seed)
+    messages = [message, *(_random(network, message, generator) for _ in range(draws))]
+    found: list[Heard] = []
+
+    def hold(layer: int, output: torch.Tensor) -> torch.Tensor:
+        changed = output.clone()
+        changed[1:] = output[0]
+        if layer == sender.layer:
+            changed[1:] += torch.stack([each.change for each in messages])
+        return changed
+
+    def listen(layer: int, inputs: Inputs) -> None:
+        if layer > sender.layer:
+            found.extend(_heard(layer, inputs))
+
+    run(
+        network, tokens[:1].expand(1 + len(messages), -1), Tap(read_inputs=listen, edit_output=hold)
+    )
+    return found
+
+
+def _heard(layer: int, inputs: Inputs) -> list[Heard]:
+    """The same for the heads of one layer; the first row is the text as it is."""
+    usual = _scores(inputs, inputs.query[0], inputs.key[0]).softmax(-1)
+    found = []
+    for into in ("query", "key"):
+        moved = []
+        for row in range(1, len(inputs.query)):
+            query, key = (row, 0) if into == "query" else (0, row)
+            pattern = _scores(inputs, inputs.query[query], inputs.key[key]).softmax(-1)
+            moved.append((pattern - usual).abs().sum(-1) / 2)  # [head, query]
+            if row == 1:
+                told = pattern
+        most = torch.stack(moved)
+        for head, at in enumerate(most[0].argmax(-1).tolist()):
+            looked = int((told[head, at] - usual[head, at]).abs().argmax())
+            found.append(
+                Heard(
+                    Head(layer, head),
+                    into,
+                    float(most[0, head, at]),
+                    at,
+                    looked,
+                    float(usual[head, at, looked]),
+                    float(told[head, at, looked]),
+                    exact(most[1:, head].amax(-1)).numpy(),
+                )
+            )
+    return found
+
+
+def _scores(inputs: Inputs, query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+    """Masked scores of queries with keys, both [..., position, d_head]."""
+    if not inputs.plain:
+        raise HeadlabError(
+            "This model bends its attention scores or adds a learned sink to them, so headlab "
+            "cannot send one path alone through them: choose another model."
+        )
+    scores = query @ key.mT * inputs.scaling
+    if inputs.mask is not None:
+        return scores + inputs.mask[0, 0]  # every row holds a text of the same length
+    places = scores.shape[-1]
+    return scores + scores.new_full((places, places), torch.finfo(scores.dtype).min).triu(1)
 
 
 _INPUTS = ("query", "key", "value")

@@ -7,7 +7,7 @@ from headlab import Circuit, load_model
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.interventions import with_word
-from headlab.mechanisms import strongest_senders
+from headlab.mechanisms import strongest_listeners, strongest_senders
 from headlab.ui.services.collected import Collected, place
 from tests.app.test_head_page import said
 from tests.app.test_pages import opened, sentences
@@ -86,9 +86,27 @@ def test_another_head_adds_to_the_circuit_and_the_last_head_stays_its_end():
     assert "L3.H7 looks from" in said(test)
 
 
-def test_the_first_layer_is_told_by_nobody():
-    test = page(layer="0", head="0")
+def test_the_first_layer_is_told_by_nobody_and_shows_who_listens(edges):
+    test = page(layer="0", head="0", token="12", key="6")
     assert "nothing but the tokens themselves" in test.info[0].value
+    test.selectbox(key="changed word").set_value(5).run()
+    test.text_input(key="changed to").set_value("dog").run()
+    next(each for each in test.toggle if "who listens" in each.label).set_value(True).run()
+    assert not test.exception and not test.error
+    found = [each for each in strongest_listeners(load_model("mini"), TEXT, edges[0], "L0.H0")
+             if each.counts]  # fmt: skip
+    best = found[0]
+    assert f"**{best.before:.0%} → {best.after:.0%}**" in said(test)
+    assert f"And {len(found) - 5} more that move less" in said(test)
+
+
+def test_the_last_layer_is_heard_by_nobody():
+    test = guess(page(layer="11", head="11"), None)
+    toggles = [each for each in test.toggle if "who listens" in each.label]
+    for toggle in toggles:
+        toggle.set_value(True).run()
+        assert "No head comes after L11.H11" in test.info[-1].value
+    assert not test.exception and not test.error
 
 
 def test_words_that_cannot_stand_there_get_a_sentence():

@@ -87,3 +87,22 @@ def test_each_part_that_cannot_be_had_is_told(query, words):
     selection, complaints = parse(query)
     _, more = fit(selection, 12, 12)
     assert words in " ".join(complaints + more)
+
+
+def test_a_widget_that_a_run_did_not_come_to_is_set_again(monkeypatch):
+    kept = {}
+    monkeypatch.setattr(state.st, "session_state", kept)
+    state.empty_for("a text", {"word": 5})
+    kept["word"] = 7  # as the learner chose
+    state.empty_for("a text", {"word": 5})
+    assert kept["word"] == 7
+    del kept["word"]  # as Streamlit does after a run without the widget
+    state.empty_for("a text", {"word": 5})
+    assert kept["word"] == 5
+
+
+def test_a_look_is_not_asked_of_another_head():
+    looking = Selection(model="mini", layer=3, head=7, token=12, key=6)
+    assert looking.with_changes(head=5).key is None
+    assert looking.with_changes(lens=True).key == 6
+    assert looking.with_changes(head=5, key=2).key == 2

@@ -20,7 +20,7 @@ from headlab import (
     read_text,
 )
 from headlab.interventions import with_word
-from headlab.mechanisms import strongest_senders
+from headlab.mechanisms import strongest_listeners, strongest_senders
 from headlab.models.attention import Tap, run
 from headlab.models.logit_lens import centred, read_through_norm
 from headlab.models.weights import final_norm, head_weights
@@ -375,3 +375,28 @@ def test_circuit_on_the_command_line(capsys):
     assert data["heads"] == ["L0.H0", "L3.H7"] and data["faithfulness"] > 0.9
     assert cli.main(["circuit", "--heads", "L0.H0", "--text", text, "--answer", " mat"]) == 0
     assert "random sets carry" in capsys.readouterr().out
+
+
+def test_a_listener_looks_as_path_patching_says():
+    model = load_model("mini")
+    other = with_word(model, CLEAN, 5, "dog")
+    found = strongest_listeners(model, CLEAN, other, "L0.H0", draws=5)
+    assert len(found) == 2 * 11 * 12 and found[0].moved == max(each.moved for each in found)
+    for each in (*found[:4], found[-1]):
+        patched = path_patch_map(
+            model, CLEAN, other, each.receiver, each.into, query=each.query, key=each.key,
+            senders=["L0.H0"], mlps=True,
+        )  # fmt: skip
+        assert each.after == pytest.approx(float(patched.attention[0]), abs=1e-5)
+        assert each.before == pytest.approx(patched.before, abs=1e-5)
+        assert abs(each.after - each.before) <= 2 * each.moved + 1e-6
+    again = strongest_listeners(model, CLEAN, other, "L0.H0", draws=5)
+    np.testing.assert_array_equal(again[0].controls, found[0].controls)
+
+
+def test_who_sends_the_same_is_heard_by_nobody():
+    model = load_model("mini")
+    same = strongest_listeners(model, CLEAN, CLEAN, "L0.H0", draws=2)
+    assert max(each.moved for each in same) < 1e-6 and not any(each.counts for each in same)
+    with pytest.raises(HeadlabError, match="No head comes after"):
+        strongest_listeners(model, CLEAN, CLEAN, "L11.H0")

@@ -34,8 +34,8 @@ Faithfulness Head HeadlabError Intervention LoadedModel Patching PathPatching Pr
 Report Sink Sweep __version__ ablate ablation_sweep attribute attribute_edges compare_profiles
 composition continue_text detect embed explain_attention explain_sink load_model make_plan
 make_report mean_reference open_report patch path_patch path_patch_map plot profile_model
-read_cells read_text read_texts replace_word run_sweep score_patterns show strongest_senders
-why_word
+read_cells read_text read_texts replace_word run_sweep score_patterns show
+strongest_listeners strongest_senders why_word
 """
 TEXT = "The cat sat on the mat. The cat sat on the"
 HOSTILE = "The <script>alert(1)</script> cat & </script><b>dog</b> sat. The cat"

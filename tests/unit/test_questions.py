@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from headlab import Detector, load_model, profile_model, read_text
+from headlab import Circuit, Detector, load_model, profile_model, read_text
 from headlab.exercises import MeasurementContext, explain, grade, prepare, sheets
 from headlab.exercises.effects import size_of
 from headlab.exercises.format import Question, Text, placeholders
@@ -535,6 +535,7 @@ def test_every_kind_of_question_is_used_by_a_shipped_sheet():
     assert kinds == {
         *("which head", "which layer", "how many heads", "which of two heads", "which shape"),
         *("which token", "claim", "which model", "what if removed", "which sender"),
+        "what is left",
     }
 
 
@@ -661,6 +662,24 @@ def test_which_sender_is_the_strongest_path():
         lab(),
     )
     assert not same.posable and "random messages" in same.why
+
+
+def test_what_is_left_is_the_faithfulness_of_the_heads():
+    dog = Text("d", "A small dog ran over the bridge. A small dog ran over the")
+    asked = {"head": "L3.H5", "from_word": "dog", "to_word": "ran", "change": "dog"}
+    heads = ("top:previous_token", "L3.H5")
+    question = Question("?", "what is left", dog, "alone", becomes="cat", keep=heads, **asked)
+    found = Circuit(["L0.H0", "L3.H5"]).faithfulness(
+        mini(), dog.words, head="L3.H5", query=11, key=4, mode="text",
+        reference=dog.words.replace("dog", "cat", 1),
+    )  # fmt: skip
+    key = prepare(question, lab()).key
+    assert key.score == pytest.approx(found.score) and key.graded
+    assert key.accepted[0] == ("nearly all of it" if found.score >= 2 / 3 else "part of it")
+    rest = prepare(replace(question, measure="without"), lab()).key
+    assert rest.score == pytest.approx(found.left) and rest.accepted == ("hardly anything",)
+    same = prepare(replace(question, head="L0.H1", keep=("L0.H1",)), lab())
+    assert not same.posable and "hardly move" in same.why
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,18 @@
 """Which earlier head tells a head where to look."""
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from headlab.behaviours import behaviours, get_behaviour
+from headlab.exercises.changed import changed_text, check_change
 from headlab.exercises.choosing import choose_largest
 from headlab.exercises.context import CannotTell, MeasurementContext
 from headlab.exercises.finding import find_head, key_positions, query_position
-from headlab.exercises.format import TOLD, Question, whole_words
-from headlab.exercises.kinds.base import Figures, Kind, Mistake
+from headlab.exercises.format import TOLD, Question
+from headlab.exercises.kinds.base import Figures, Kind
 from headlab.exercises.measures import Ranges
 from headlab.exercises.prepared import Option, PreparedQuestion
 from headlab.heads import Head
-from headlab.interventions import with_word
-from headlab.mechanisms.paths import SEEN
+from headlab.mechanisms.edges import SEEN
 
 OFFERED = 6
 
@@ -25,10 +23,7 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     if head.layer == 0:
         raise CannotTell(f"{head} is in the first layer: no head comes before it.")
     query, key = query_position(question, lab), key_positions(question, lab)[-1]
-    words = question.text.words
-    begin = _changed(question)[-1]
-    changed = lab.find(words, begin, begin + len(str(question.change)))[-1]
-    other = with_word(lab.model, words, changed, str(question.becomes), lab.start_token)
+    other = changed_text(question, lab)
     edges = lab.senders(question.text, other, head, query, key)
     moved: dict[Head, float] = {}
     for edge in edges:
@@ -42,14 +37,6 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     options = [Option(str(each), _with_role(each, lab)) for each in heads]
     value = np.array([moved.get(each, 0.0) for each in heads])
     return choose_largest(question, options, Ranges(value, value - SEEN / 2, value + SEEN / 2))
-
-
-def _changed(question: Question) -> list[int]:
-    """Where the word that is changed stands before the word looked at."""
-    words = question.text.words
-    looks = whole_words(str(question.from_word), words)
-    seen = [at for at in whole_words(str(question.to_word), words) if looks and at < looks[-1]]
-    return [at for at in whole_words(str(question.change), words) if seen and at < seen[-1]]
 
 
 def _offered(best: Head, head: Head, lab: MeasurementContext) -> list[Head]:
@@ -73,22 +60,11 @@ def _with_role(head: Head, lab: MeasurementContext) -> str:
     return f"{head} ({titles})" if titles else f"{head} (no role)"
 
 
-def check(question: Question) -> Iterable[Mistake]:
-    """The changed word stands before the one looked at, and becomes another."""
-    q = question
-    if not whole_words(str(q.change), q.text.words):
-        yield Mistake("change", f"{q.change!r} does not stand in the text: check its spelling.")
-    elif not _changed(q):
-        yield Mistake("change", f"{q.change!r} does not stand before {q.to_word!r}: name another.")
-    if q.change == q.becomes:
-        yield Mistake("becomes", "it is the same word: write another.")
-
-
 KIND = Kind(
     name="which sender",
     asks="the earlier head that tells a head where to look",
     measures=(TOLD,),
     figures=Figures(explanation=("second", "second_score", "margin")),
     prepare=prepare,
-    check=check,
+    check=check_change,
 )

@@ -20,12 +20,12 @@ from headlab.exercises import (
 from headlab.heads import Head
 from headlab.interventions import Intervention
 from headlab.measuring.reading import Reading
-from headlab.mechanisms import Edge
+from headlab.mechanisms import Edge, Faithfulness
 from headlab.models.tokens import resolve_start_token
 from headlab.profiles.profile import Profile
 from headlab.ui.services import rooms
 from headlab.ui.services.effects import get_removal
-from headlab.ui.services.mechanisms import get_senders
+from headlab.ui.services.mechanisms import get_faithfulness, get_senders
 from headlab.ui.services.results import ChosenText, get_profile, get_whole_reading
 from headlab.ui.services.second import has_second, second_profile
 from headlab.ui.services.sharing import get_model
@@ -81,6 +81,12 @@ class SharedContext(MeasurementContext):
 
     def senders(self, text: Text, other: str, head: Head, query: int, key: int) -> tuple[Edge, ...]:
         return get_senders(self.selection, ChosenText(text.words), other, head, query, key)
+
+    def kept(
+        self, text: Text, other: str, heads: tuple[Head, ...], end: Head, query: int, key: int
+    ) -> Faithfulness:
+        chosen = ChosenText(text.words)
+        return get_faithfulness(self.selection, chosen, other, heads, end, query, key)[0]
 
 
 def get_lab(selection: Selection, sheet: Sheet | None = None) -> MeasurementContext:

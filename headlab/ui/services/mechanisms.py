@@ -11,10 +11,12 @@ from headlab.mechanisms import (
     Composition,
     Edge,
     Faithfulness,
+    Listener,
     Sink,
     composition,
     explain_attention,
     explain_sink,
+    strongest_listeners,
     strongest_senders,
 )
 from headlab.report import Told
@@ -65,6 +67,18 @@ def get_senders(
             progress=job.progress,
         ),
         f"Patching the paths into {head} for token {query}",
+    )
+
+
+def get_listeners(
+    selection: Selection, chosen: ChosenText, other: str, head: Head
+) -> tuple[Listener, ...]:
+    """Which later heads look elsewhere when a head sends what it would on another text."""
+    model, start = get_model(selection.model), policy(selection.start_token)
+    return shared(
+        ("listeners", other, head, *text_key(selection, chosen)),
+        lambda: strongest_listeners(model, chosen.text, other, head, start_token=start),
+        "Listening at every later head …",
     )
 
 

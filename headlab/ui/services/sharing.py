@@ -26,6 +26,7 @@ from headlab.ui.services.queue import ModelQueue, ResultCache, Tell
 MODEL_QUEUE = ModelQueue()
 TICK_S = 0.3  # seconds between two looks of a page at a job
 STOPPED = "the work that was stopped"
+STOPS = "stop buttons"
 MODELS = 2  # held at once: mini and one more, or the two that are compared
 
 
@@ -107,7 +108,7 @@ def long_work(key: Hashable, make: Callable[[Job], Any], words: str) -> Any:
                 early.markdown(job.early)
             alone = job.owner == me and set(job.watchers) == {me}
             if alone and not offered:
-                stop.button("Stop", key=f"stop {words}", on_click=_stop_job, args=(key, me))
+                stop.button("Stop", key=_next_stop(), on_click=_stop_job, args=(key, me))
             elif offered and not alone:
                 stop.empty()
             offered = alone or offered
@@ -118,6 +119,13 @@ def long_work(key: Hashable, make: Callable[[Job], Any], words: str) -> Any:
     value = job.result()
     early.empty()
     return value
+
+
+def _next_stop() -> str:
+    """A key for a stop button: a run may come to several long works, one after the other."""
+    number = st.session_state.get(STOPS, 0) + 1
+    st.session_state[STOPS] = number
+    return f"stop {number % 20}"  # more do not follow one another in a run
 
 
 def _how_far(job: Job, words: str) -> str:

@@ -427,10 +427,10 @@ def empty_for(about: Any, values: Mapping[str, Any]) -> None:
     """Set widgets, by key, back to these values when what they are about is no longer the same.
 
     Keys that name it would not do: Streamlit never forgets a key that it has seen, and a session
-    would grow with every text.
+    would grow with every text. Nor does it keep the value of a widget that a run did not come to.
     """
     last = f"{', '.join(values)}: about"
-    if st.session_state.get(last) != about:
+    if st.session_state.get(last) != about or any(key not in st.session_state for key in values):
         st.session_state.update({**values, last: about})
 
 

@@ -14,10 +14,10 @@ from headlab.files import CSV_NOTE, to_csv
 from headlab.heads import Head
 from headlab.interventions import with_word
 from headlab.measuring.reading import Reading
-from headlab.mechanisms import Edge, Faithfulness
+from headlab.mechanisms import Edge, Faithfulness, Listener
 from headlab.ui.services import state
 from headlab.ui.services.collected import MAX_WORD, Collected, place
-from headlab.ui.services.mechanisms import get_composition, get_kept_alone, get_senders
+from headlab.ui.services.mechanisms import get_kept_alone, get_listeners, get_senders
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ChosenText, policy
 from headlab.ui.services.sharing import get_model
@@ -57,11 +57,12 @@ def who_tells(
         "with one path into it patched, and by how much the **score**, query times key, changes:"
     )
     drawn, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
-    with drawn:
-        graph(selection, reading, head, told)
     with words:
         for edge in told:
             line(edge, float(pattern[query, key]), query, key)
+        heard = who_listens(selection, chosen, other.text, head, names)
+    with drawn:
+        graph(selection, reading, head, told, heard)
     mine = Collected(
         place(selection.model, selection.start_token, chosen.text),
         query,
@@ -162,21 +163,11 @@ def guessed(reading: Reading, head: Head, told: list[Edge], about: tuple[object,
     return False
 
 
-def graph(selection: Selection, reading: Reading, head: Head, told: list[Edge]) -> None:
-    """Senders, the head and, if asked for, the heads wired to listen to it; a press goes there."""
-    listeners: list[Head] = []
-    if st.toggle("Show who could listen to it", help="From the weights, whatever the text."):
-        try:
-            found = get_composition(selection)
-        except HeadlabError as error:
-            st.info(str(error))
-        else:
-            ways = pd.concat([found.out_of(head, through) for through in ("query", "key")])
-            strongest = ways.sort_values("excess", ascending=False).drop_duplicates("head")
-            listeners = [Head.parse(name) for name in strongest["head"][:LISTENERS]]
-            if not listeners:
-                st.caption("No head comes after it.")
-    figure = circuit_figure(head, told, listeners, model_policy(reading))
+def graph(
+    selection: Selection, reading: Reading, head: Head, told: list[Edge], heard: list[Listener]
+) -> None:
+    """Senders, the head and, if asked for, those that listen to it; a press goes there."""
+    figure = circuit_figure(head, told, heard, model_policy(reading))
     pressed = st.plotly_chart(
         figure,
         key="circuit graph",
@@ -208,6 +199,63 @@ def line(edge: Edge, looks: float, query: int, key: int) -> None:
             f"{edge.change:+.1f} (random messages: {edge.controls.min():+.1f} to "
             f"{edge.controls.max():+.1f})"
         )
+
+
+def only_heard(
+    selection: Selection, chosen: ChosenText, reading: Reading, head: Head, pattern: np.ndarray
+) -> None:
+    """Who listens to a head that nobody tells where to look."""
+    query, key = cell(selection, reading, head, pattern)
+    other = other_text(selection, chosen, reading, query, key)
+    if other is None:
+        return
+    names = position_names(reading.token_texts)
+    drawn, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
+    with words:
+        heard = who_listens(selection, chosen, other.text, head, names)
+    with drawn:
+        graph(selection, reading, head, [], heard)
+
+
+def who_listens(
+    selection: Selection, chosen: ChosenText, other: str, head: Head, names: list[str]
+) -> list[Listener]:
+    """Later heads that look elsewhere when this one sends what it would on the changed text."""
+    listens = st.toggle(
+        "And who listens to it?",
+        help="Later heads that look elsewhere when this head sends what it would on the changed "
+        "text, more than for random messages of the same size.",
+    )
+    if not listens:
+        return []
+    try:
+        every = get_listeners(selection, chosen, other, head)
+    except HeadlabError as error:
+        st.info(str(error))
+        return []
+    heard = [each for each in every if each.counts]
+    if not heard:
+        st.info(f"With this word changed, no later head hears more from {head} than from chance.")
+    for each in heard[:LISTENERS]:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            to = each.receiver
+            page_link(
+                "Circuit",
+                label=f"{to}",
+                layer=to.layer,
+                head=to.head,
+                token=each.query,
+                key=each.key,
+            )
+            st.markdown(
+                f"{THROUGH[each.into]}: from {quoted(names[each.query])} to "
+                f"{quoted(names[each.key])} **{each.before:.0%} → {each.after:.0%}** (random "
+                f"messages move at most {each.controls.max():.0%} of a row, this "
+                f"{each.moved:.0%})"
+            )
+    if len(heard) > LISTENERS:
+        st.caption(f"And {len(heard) - LISTENERS} more that move less.")
+    return heard[:LISTENERS]
 
 
 def collect(mine: Collected) -> None:

@@ -1,6 +1,9 @@
 """For teachers: a room of the class, live, or the records that learners handed in as files."""
 
+from headlab.languages import N_
+from headlab.languages import gettext as _
 from headlab.ui.services.opening import wait_for_imports
+from headlab.ui.services.speaking import language_of, speak
 
 wait_for_imports()
 
@@ -38,14 +41,14 @@ def read_board(files: Sequence[UploadedFile]) -> Board:
 def from_files(selection: Selection) -> None:
     """The board of files that are dropped in; three invented learners until then."""
     files = st.file_uploader(
-        "Records (JSON), reports (HTML), or a zip of submissions",
+        _("Records (JSON), reports (HTML), or a zip of submissions"),
         type=["json", "html", "zip"],
         accept_multiple_files=True,
         key="class records",
     )
     if files:
         board = read_board(files)
-        if st.toggle("Hide names", key="anonymous"):
+        if st.toggle(_("Hide names"), key="anonymous"):
             board = board.anonymised()
         show_files(board)
         show_board(board)
@@ -54,23 +57,27 @@ def from_files(selection: Selection) -> None:
     st.session_state.pop(_BOARD, None)
     sheet = next(iter(sheets().sheets.values()))
     st.info(
-        "**An example.** Nobody has handed in anything yet: these three learners are invented. "
-        "Real ones take their place once you drop in records above."
+        _(
+            "**An example.** Nobody has handed in anything yet: these three learners are invented. "
+            "Real ones take their place once you drop in records above."
+        )
     )
     show_board(Board(invented_records(sheet, get_lab(selection))))
 
 
-HOW = """**A room**: learners come in by its address or code, and their answers appear here as they
-lock them. Nobody uploads anything. When the room ends, everything handed in is deleted.
+HOW = N_("""**A room**: learners come in by its address or code, and their answers appear here as
+they lock them. Nobody uploads anything. When the room ends, everything handed in is deleted.
 
 **Files**: drop in the records that learners downloaded on the Predict page, or reports that hold
 one. They are read here and kept nowhere: close the page, and they are gone.
 
-A record does not prove who made it."""
+A record does not prove who made it.""")
 
 with start_page("Class") as selection:
-    page_header(selection, "Class", HOW)
     take_teacher_link(selection)
+    with guarded():
+        speak(language_of(rooms.taught()))
+    page_header(selection, _("Class"), _(HOW))
     with guarded():
         if rooms.teaching() is not None:
             taught_room(selection.projector)

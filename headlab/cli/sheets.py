@@ -28,6 +28,7 @@ from headlab.exercises.guided import guided_problems
 from headlab.exercises.sheets import template
 from headlab.exercises.worksheet import worksheet
 from headlab.files import write_file
+from headlab.languages import speaking
 from headlab.profiles.profile import Profile
 
 
@@ -168,11 +169,12 @@ def _sheets_key(options: argparse.Namespace) -> int:
     lab = replace(_WithProgress.of(model, start_policy(options)), options=options)
     if options.second is not None:
         lab = lab.beside(profile_of(options.second, options))
-    rows = [
-        {"step": index, "part": part, **_key_row(prepare(question, lab))}
-        for index, step in enumerate(sheet.steps, 1)
-        for part, question in (("question", step.question), ("transfer", step.transfer))
-    ]
+    with speaking(sheet.language):
+        rows = [
+            {"step": index, "part": part, **_key_row(prepare(question, lab))}
+            for index, step in enumerate(sheet.steps, 1)
+            for part, question in (("question", step.question), ("transfer", step.transfer))
+        ]
     facts = facts_of(lab.model_name, lab.start_token, lab.start_text)
     data = facts | {"sheet": sheet.name, "title": sheet.title, "answers": rows}
     if options.json:

@@ -10,6 +10,7 @@ from headlab.exercises.measures import Ranges
 from headlab.exercises.prepared import MAX_ACCEPTED, Key, Option, PreparedQuestion
 from headlab.exercises.wording import number, whole
 from headlab.heads import Head
+from headlab.languages import gettext as _
 
 
 def choose_largest(
@@ -60,7 +61,10 @@ def choose_largest(
 
 def _too_close(texts: Sequence[str]) -> str:
     more = ", …" if len(texts) > MAX_ACCEPTED else ""
-    return f", too close to tell from {', '.join(texts[:MAX_ACCEPTED])}{more}" if texts else ""
+    if not texts:
+        return ""
+    close = _(", too close to tell from {answers}")
+    return close.format(answers=", ".join(texts[:MAX_ACCEPTED]) + more)
 
 
 def key_among(
@@ -74,12 +78,14 @@ def key_among(
     """The key, ungraded if more answers lie too close than can fairly be called right."""
     graded = len(near) <= min(MAX_ACCEPTED, max(1, len(options) // 3))
     named = ", ".join(option.text for option in near[:MAX_ACCEPTED])
-    more = "" if len(near) <= MAX_ACCEPTED else f" and {len(near) - MAX_ACCEPTED} more"
+    left = len(near) - MAX_ACCEPTED
+    more = _(" and {n} more").format(n=left) if left > 0 else ""
+    why = _("{n} answers lie too close to each other: {answers}.")
     return Key(
         accepted=tuple(option.value for option in near),
         text=text,
         graded=graded,
-        why="" if graded else f"{len(near)} answers lie too close to each other: {named}{more}.",
+        why="" if graded else why.format(n=len(near), answers=named + more),
         score=score,
         margin=margin,
         figures={"answer": near[0].text, **figures},

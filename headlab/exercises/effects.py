@@ -8,6 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headlab.languages import N_
+
 
 @dataclass(frozen=True)
 class Size:
@@ -19,17 +21,17 @@ class Size:
 
 
 SIZES = (
-    Size("rises", 1.1, math.inf),
-    Size("hardly changes", 0.9, 1.1),
-    Size("falls, to no less than half", 0.5, 0.9),
-    Size("falls to less than half", 0.0, 0.5),
+    Size(N_("rises"), 1.1, math.inf),
+    Size(N_("hardly changes"), 0.9, 1.1),
+    Size(N_("falls, to no less than half"), 0.5, 0.9),
+    Size(N_("falls to less than half"), 0.0, 0.5),
 )
 
 # How much of a behaviour some heads carry alone: less than nothing and more than all can be.
 LEFT = (
-    Size("hardly anything", -math.inf, 1 / 3),
-    Size("part of it", 1 / 3, 2 / 3),
-    Size("nearly all of it", 2 / 3, math.inf),
+    Size(N_("hardly anything"), -math.inf, 1 / 3),
+    Size(N_("part of it"), 1 / 3, 2 / 3),
+    Size(N_("nearly all of it"), 2 / 3, math.inf),
 )
 
 

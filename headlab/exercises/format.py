@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from headlab.behaviours.detector import Detector
+from headlab.languages import ENGLISH, N_
 from headlab.measuring.reading import SHAPES
 
 MAX_TEXT_LENGTH = 2_000  # characters of one text
 
-LEVELS = ("first steps", "going on", "going deep")
+LEVELS = (N_("first steps"), N_("going on"), N_("going deep"))
 
 SCORE = "score"  # a behaviour's score on the question's text
 PROFILE = "profile"  # a behaviour's score in the model's profile
@@ -118,6 +119,8 @@ class Step:
 class Sheet:
     """An exercise sheet. ``content_hash`` tells versions of a sheet apart.
 
+    ``language`` is that of its words, and what the product says around them.
+
     ``needs_second``: any of its questions compares the open model with a second one.
     """
 
@@ -129,6 +132,7 @@ class Sheet:
     texts: tuple[Text, ...] = field(repr=False)
     steps: tuple[Step, ...] = field(repr=False)
     order: int = 100
+    language: str = ENGLISH
     content_hash: str = ""
     needs_second: bool = False
 

@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 from headlab.errors import HeadlabError
 from headlab.exercises.format import Question
 from headlab.heads import Head
+from headlab.languages import N_
+from headlab.languages import gettext as _
 
 RIGHT, WRONG, NOT_GRADED, SKIPPED = "right", "wrong", "not graded", "skipped"
-SUPPORTED, NOT_SUPPORTED, CANNOT = "supported", "not supported", "cannot be tested here"
+SUPPORTED, NOT_SUPPORTED, CANNOT = (
+    N_("supported"),
+    N_("not supported"),
+    N_("cannot be tested here"),
+)
 MAX_ACCEPTED = 5  # answers accepted side by side; never more than a third of those offered
 
 
@@ -90,14 +96,16 @@ class Verdict:
 def grade(key: Key, answer: str | None) -> Verdict:
     """Right, wrong, not graded, or skipped (``answer`` None)."""
     if answer is None:
-        return Verdict(SKIPPED, "You skipped this one.")
+        return Verdict(SKIPPED, _("You skipped this one."))
     if not key.graded:
-        return Verdict(NOT_GRADED, f"Not graded: {key.why}")
+        return Verdict(NOT_GRADED, _("Not graded: {why}").format(why=key.why))
     if answer == key.accepted[0]:
-        return Verdict(RIGHT, f"Right. Measured: {key.text}.")
+        return Verdict(RIGHT, _("Right. Measured: {answer}.").format(answer=key.text))
     if answer in key.accepted:
-        return Verdict(RIGHT, f"Counts as right: practically tied. Measured: {key.text}.")
-    return Verdict(WRONG, f"It came out otherwise. Measured: {key.text}.")
+        tied = _("Counts as right: practically tied. Measured: {answer}.")
+        return Verdict(RIGHT, tied.format(answer=key.text))
+    other = _("It came out otherwise. Measured: {answer}.")
+    return Verdict(WRONG, other.format(answer=key.text))
 
 
 def outcome(key: Key, answer: str | None) -> str:

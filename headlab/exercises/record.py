@@ -27,6 +27,7 @@ from headlab.exercises.prepared import (
     PreparedQuestion,
     outcome,
 )
+from headlab.languages import N_
 
 SCHEMA = "headlab.record/1"
 MAX_BYTES = 5_000_000  # bytes of a record file
@@ -34,6 +35,10 @@ MAX_LENGTH = 5_000  # characters a learner may write in one place
 MAX_ENTRIES = 2_000
 
 SURENESS = range(1, 6)
+SURE_WORDS = {
+    **{1: N_("a guess"), 2: N_("unsure"), 3: N_("fairly sure")},
+    **{4: N_("sure"), 5: N_("certain")},
+}
 HIGH = 4  # sureness from which a wrong answer is a confident miss
 
 PREDICT, OBSERVE, EXPLAIN, REVISE, TRANSFER, DONE = STAGES = (

@@ -17,6 +17,7 @@ from headlab.exercises.format import LEVELS, SHAPE_NAMES
 from headlab.exercises.kinds import kinds
 from headlab.exercises.mistakes import Schema, Words, one_line, short
 from headlab.heads import Head
+from headlab.languages import ENGLISH
 from headlab.measuring.budget import SHARES
 
 MAX_STEPS = 12
@@ -185,6 +186,11 @@ class SheetFile(Schema):
         100
     )
     goal: Words
+    language: str = Field(
+        default=ENGLISH,
+        pattern=r"^[a-z]{2,3}(-[A-Za-z]{2,8})?$",
+        description='the code of a language, such as "de" or "pt-BR"',
+    )
     texts: Table = Field(default={}, description="a table [texts]")
     steps: Annotated[list[Any], BeforeValidator(_some_steps)] = Field(
         default=[], validate_default=True, description="tables [[steps]]"

@@ -67,6 +67,7 @@ class SheetReader:
             texts=tuple(text for text in self.texts.values() if text is not None),
             steps=ready,
             order=found.order,
+            language=found.language,
             content_hash=content_hash,
             needs_second=any(map(needs_second, questions)),
         )

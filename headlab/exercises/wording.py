@@ -1,15 +1,20 @@
 """Numbers, heads and tokens as they stand in questions and answers."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from headlab.exercises.effects import Size
 from headlab.heads import Head
+from headlab.languages import gettext as _
+from headlab.languages import ngettext
 from headlab.measuring.reading import Reading
 from headlab.models.tokens import visible
 
 
 def heads_text(count: int) -> str:
     """Such as "no head", "1 head" or "3 heads"."""
-    return "no head" if count == 0 else "1 head" if count == 1 else f"{count} heads"
+    if count == 0:
+        return _("no head")
+    return ngettext("{n} head", "{n} heads", count).format(n=count)
 
 
 def token_words(reading: Reading, position: int) -> str:
@@ -20,7 +25,16 @@ def token_words(reading: Reading, position: int) -> str:
 def heads_named(heads: Iterable[Head | str]) -> str:
     """These heads in a sentence: "L0.H0, L1.H2 and L3.H4"."""
     *first, last = map(str, heads)
-    return f"{', '.join(first)} and {last}" if first else last
+    several = _("{others} and {last}")
+    return several.format(others=", ".join(first), last=last) if first else last
+
+
+def near_limit(sizes: Sequence[Size]) -> str:
+    """What is said of a size that lies so near its limit that its neighbour counts too."""
+    if len(sizes) < 2:
+        return ""
+    close = _("; so near its limit that “{other}” counts too")
+    return close.format(other=_(sizes[1].name))
 
 
 def quoted(token: str) -> str:

@@ -5,7 +5,10 @@ from html import escape
 from headlab.exercises.context import MeasurementContext
 from headlab.exercises.prepared import PreparedQuestion
 from headlab.exercises.questions import prepare
+from headlab.exercises.record import SURE_WORDS
 from headlab.exercises.sheets import Sheet
+from headlab.languages import gettext as _
+from headlab.languages import is_right_to_left, speaking
 
 MANY = 16  # answers to choose from; more are left to be written down
 STYLE = """
@@ -20,34 +23,45 @@ p { margin: 3pt 0; } .line { border-bottom: 1px solid #888; height: 20pt; }
 
 def worksheet(sheet: Sheet, lab: MeasurementContext, key: bool = False) -> str:
     """HTML of a sheet on the model of ``lab``: for learners, or with ``key`` for their teacher."""
+    with speaking(sheet.language):
+        return _page(sheet, lab, key)
+
+
+def _page(sheet: Sheet, lab: MeasurementContext, key: bool) -> str:
     steps = "".join(
         f'<section class="step"><h2>{number}. {escape(step.title)}</h2>'
         f"{_question(prepare(step.question, lab), key)}"
-        f"{'' if key else _lines('What do you see?', 2) + _lines('Why?', 2)}"
-        f"<p><b>Does it carry over?</b></p>{_question(prepare(step.transfer, lab), key)}</section>"
+        f"{'' if key else _lines(_('What do you see?'), 2) + _lines(_('Why?'), 2)}"
+        f"<p><b>{escape(_('Does it carry over?'))}</b></p>"
+        f"{_question(prepare(step.transfer, lab), key)}</section>"
         for number, step in enumerate(sheet.steps, 1)
     )
-    start = lab.start_text or "none"
-    name = "Answers" if key else "Name: ______________________"
+    start = lab.start_text or _("none")
+    name = _("Answers") if key else _("Name:") + " ______________________"
+    about = _("Model {model}, start token: {start}; about {minutes} minutes.")
+    direction = ' dir="rtl"' if is_right_to_left(sheet.language) else ""
     return (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<!doctype html><html lang="{escape(sheet.language)}"{direction}><meta charset="utf-8">'
         f"<title>{escape(sheet.title)}</title><style>{STYLE}</style>"
         f'<div class="head"><h1>{escape(sheet.title)}</h1><span>{name}</span></div>'
-        f"<p>{escape(sheet.goal)}</p><p>Model {escape(lab.model_name)}, start token: "
-        f"{escape(start)}; about {sheet.minutes} minutes.</p>{steps}</html>\n"
+        f"<p>{escape(sheet.goal)}</p>"
+        f"<p>{escape(about.format(model=lab.model_name, start=start, minutes=sheet.minutes))}</p>"
+        f"{steps}</html>\n"
     )
 
 
 def _question(prepared: PreparedQuestion, key: bool) -> str:
     asked = prepared.askable
     if not asked.options:
-        return f"<p>Not asked on this model: {escape(asked.why)}</p>"
+        not_asked = _("Not asked on this model: {why}").format(why=asked.why)
+        return f"<p>{escape(not_asked)}</p>"
     parts = [f"<p>{escape(asked.ask)}</p>"]
     if asked.question.text.words:
         parts.append(f'<p class="text">{escape(asked.question.text.words)}</p>')
     if key:
         assert asked.key is not None
-        graded = "" if asked.key.graded else f" (not graded: {asked.key.why})"
+        not_graded = _(" (not graded: {why})").format(why=asked.key.why)
+        graded = "" if asked.key.graded else not_graded
         parts.append(f'<p class="key">{escape(asked.key.text + graded)}</p>')
     elif len(asked.options) <= MANY:
         boxes = "&emsp; ".join(f"☐ {escape(option.text)}" for option in asked.options)
@@ -55,7 +69,8 @@ def _question(prepared: PreparedQuestion, key: bool) -> str:
     else:
         parts.append('<div class="line"></div>')
     if not key:
-        parts.append("<p>How sure? ☐ a guess ☐ unsure ☐ fairly sure ☐ sure ☐ certain</p>")
+        levels = " ".join(f"☐ {escape(_(level))}" for level in SURE_WORDS.values())
+        parts.append(f"<p>{escape(_('How sure are you?'))} {levels}</p>")
     return "".join(parts)
 
 

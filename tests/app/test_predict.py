@@ -304,3 +304,19 @@ def test_a_step_to_revisit_opens_on_the_model_it_was_asked_on(lab):
     test.run()
     link = next(x.proto for x in test.main.get("page_link") if "step 1" in x.proto.label)
     assert "model=distilgpt2" in link.query_string
+
+
+def test_a_sheet_in_german_has_german_words_around_it(tmp_path, monkeypatch):
+    source = (FOLDER / "cat-twice.toml").read_text(encoding="utf-8")
+    (tmp_path / "katze.toml").write_text(f'language = "de"\n{source}', encoding="utf-8")
+    (tmp_path / "arabic.toml").write_text(f'language = "ar"\n{source}', encoding="utf-8")
+    monkeypatch.setenv("HEADLAB_SHEETS", str(tmp_path))
+    test = opened("pages/Predict.py", sheet="katze")
+    assert not test.exception and not test.error
+    assert "Meine Antwort festlegen" in [button.label for button in test.button]
+    assert "Schritt 1 von" in "".join(block.value for block in test.main.markdown)
+    assert not [each for each in test.get("html") if "rtl" in str(each)]
+    english = opened("pages/Predict.py", sheet="cat-twice")
+    assert "Lock my answer" in [button.label for button in english.button]
+    arabic = opened("pages/Predict.py", sheet="arabic")
+    assert "Lock my answer" in [button.label for button in arabic.button]

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # A part imports from itself and from parts above it; those in one set do not know each other.
 ORDER = (
-    {"errors", "files", "heads", "settings", "places", "log", "units", "__version__"},
+    {"errors", "files", "heads", "languages", "settings", "places", "log", "units", "__version__"},
     {"models"},
     {"behaviours"},
     {"measuring"},

@@ -21,9 +21,12 @@ from headlab.exercises.prepared import (
 )
 from headlab.exercises.wording import number
 from headlab.heads import Head
+from headlab.languages import gettext as _
 from headlab.measuring.reading import Reading
 
-VERDICTS = tuple(Option(name, name) for name in (SUPPORTED, NOT_SUPPORTED, CANNOT))
+
+def _verdicts() -> tuple[Option, ...]:
+    return tuple(Option(name, _(name)) for name in (SUPPORTED, NOT_SUPPORTED, CANNOT))
 
 
 @dataclass(frozen=True)
@@ -52,16 +55,23 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     score = words if question.head is None else number(quantities[0].bounds[0])
     key = Key(
         accepted=(verdict,),
-        text=f"{verdict} ({words})",
+        text=f"{_(verdict)} ({words})",
         graded=verdict != CANNOT,
-        why="" if verdict != CANNOT else f"too close to decide ({words}).",
+        why=""
+        if verdict != CANNOT
+        else _("too close to decide ({figures}).").format(figures=words),
         score=quantities[0].bounds[0] if len(quantities) == 1 else None,
         margin=margin,
-        figures={"score": score, "claim": verdict, "passing": passing, "answer": verdict},
+        figures={
+            "score": score,
+            "claim": _(verdict),
+            "passing": passing,
+            "answer": _(verdict),
+        },
     )
     return PreparedQuestion(
         question,
-        options=VERDICTS,
+        options=_verdicts(),
         key=key,
         hidden=heads,
         heads=heads,
@@ -71,9 +81,10 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
 
 def untested(question: Question, why: str) -> PreparedQuestion:
     """A claim that nothing measured here can decide."""
-    figures = {"claim": CANNOT, "score": "nothing measured", "answer": CANNOT}
-    key = Key((CANNOT,), f"{CANNOT}: {why.rstrip('.')}", graded=True, figures=figures)
-    return PreparedQuestion(question, options=VERDICTS, key=key)
+    says = _(CANNOT)
+    figures = {"claim": says, "score": _("nothing measured"), "answer": says}
+    key = Key((CANNOT,), f"{says}: {why.rstrip('.')}", graded=True, figures=figures)
+    return PreparedQuestion(question, options=_verdicts(), key=key)
 
 
 def _quantities(question: Question, lab: MeasurementContext) -> tuple[list[_Quantity], str, str]:
@@ -91,11 +102,13 @@ def _quantities(question: Question, lab: MeasurementContext) -> tuple[list[_Quan
         quantity = _Quantity(str(head), bounds, (head,), passes_at=at)
         return [quantity], f"{head}: {number(bounds[0])}", number(at)
     if question.layer is None:
-        groups = {f"all of {lab.model_name}": lab.all_heads()}
+        groups = {_("all of {model}").format(model=lab.model_name): lab.all_heads()}
     else:
         every = question.layer == "every"
         layers = range(lab.n_layers) if every else [find_layer(question.layer, lab)]
-        groups = {f"layer {n}": [Head(n, h) for h in range(lab.n_heads)] for n in layers}
+        groups = {
+            _("layer {n}").format(n=n): [Head(n, h) for h in range(lab.n_heads)] for n in layers
+        }
     if values is None:
         reading = lab.reading(question.text)
         found = [
@@ -104,12 +117,14 @@ def _quantities(question: Question, lab: MeasurementContext) -> tuple[list[_Quan
         ]
     else:
         found = [_counted(name, values, heads) for name, heads in groups.items()]
-    what = "shapes" if values is None else "heads"
+    what = _("shapes") if values is None else _("heads")
     numbers = ", ".join(str(int(q.bounds[0])) for q in found)
     if len(found) > 1:
-        return found, f"{what} in layers 0 to {lab.n_layers - 1}: {numbers}", passing
-    of = "" if values is None else f" of {found[0].total}"
-    return found, f"{what} in {found[0].name}: {numbers}{of}", passing
+        said = _("{what} in layers 0 to {last}: {numbers}")
+        return found, said.format(what=what, last=lab.n_layers - 1, numbers=numbers), passing
+    of = "" if values is None else _(" of {n}").format(n=found[0].total)
+    said = _("{what} in {where}: {numbers}")
+    return found, said.format(what=what, where=found[0].name, numbers=numbers + of), passing
 
 
 def _counted(name: str, values: Values, heads: Sequence[Head]) -> _Quantity:

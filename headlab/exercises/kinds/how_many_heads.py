@@ -11,6 +11,7 @@ from headlab.exercises.measures import measured
 from headlab.exercises.prepared import Option, PreparedQuestion
 from headlab.exercises.wording import heads_text, number
 from headlab.heads import Head
+from headlab.languages import gettext as _
 
 
 def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
@@ -24,7 +25,8 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     near = sorted(range(surely, possibly + 1), key=lambda n: (abs(n - count), n))
     text = heads_text(count)
     if surely != possibly:
-        text += f"; anything from {surely} to {possibly}, since some lie too close to the line"
+        room = _("; anything from {low} to {high}, since some lie too close to the line")
+        text += room.format(low=surely, high=possibly)
     passing = values.passes_at[layer]
     key = key_among(
         options,

@@ -12,8 +12,9 @@ from headlab.exercises.format import PROBABILITY, SCORE, Question
 from headlab.exercises.kinds.base import Figures, Keys, Kind, Mistake
 from headlab.exercises.measures import MIN_MARGIN, check_occasion
 from headlab.exercises.prepared import Key, Option, PreparedQuestion
-from headlab.exercises.wording import heads_named, number, percent, quoted
+from headlab.exercises.wording import heads_named, near_limit, number, percent, quoted
 from headlab.heads import Head
+from headlab.languages import gettext as _
 
 # Values from which on a fall can be seen. A smaller one halves or doubles for no reason at all.
 MIN_START = {PROBABILITY: 0.01, SCORE: 0.1}
@@ -26,16 +27,21 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     limits = [size.least for size in SIZES if size.least > 0]
     show = percent if question.measure == PROBABILITY else number
     before, after = show(effect.before), show(effect.after)
-    is_close = f"; so near its limit that “{near[1].name}” counts too" if len(near) > 1 else ""
+    said = _("{size} (from {before} to {after}: {ratio} times as much{close})")
     key = Key(
         accepted=tuple(size.name for size in near),
-        text=f"{near[0].name} (from {before} to {after}: {number(effect.ratio)} times as much"
-        f"{is_close})",
+        text=said.format(
+            size=_(near[0].name),
+            before=before,
+            after=after,
+            ratio=number(effect.ratio),
+            close=near_limit(near),
+        ),
         graded=True,
         score=effect.ratio,
         margin=min(abs(effect.ratio - limit) for limit in limits),
         figures={
-            "answer": near[0].name,
+            "answer": _(near[0].name),
             "score": number(effect.ratio),
             "ratio": number(effect.ratio),
             "before": before,
@@ -48,7 +54,7 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     )
     return PreparedQuestion(
         question,
-        options=tuple(Option(size.name, size.name) for size in SIZES),
+        options=tuple(Option(size.name, _(size.name)) for size in SIZES),
         key=key,
         heads=effect.removed,
         measured={
@@ -140,7 +146,7 @@ def check(question: Question) -> Iterable[Mistake]:
     word = question.watch
     if word is None:
         return
-    role, colon, _ = word.partition(":")
+    role, colon = word.partition(":")[:2]
     if question.measure == SCORE:
         yield Mistake(
             "watch",

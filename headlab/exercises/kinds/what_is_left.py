@@ -10,7 +10,8 @@ from headlab.exercises.format import ALONE, WITHOUT, Question
 from headlab.exercises.kinds.base import Figures, Keys, Kind
 from headlab.exercises.measures import MIN_MARGIN
 from headlab.exercises.prepared import Key, Option, PreparedQuestion
-from headlab.exercises.wording import heads_named
+from headlab.exercises.wording import heads_named, near_limit
+from headlab.languages import gettext as _
 
 
 def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
@@ -27,20 +28,21 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
         )
     near = possible_sizes(left, MIN_MARGIN, LEFT)
     drawn = found.random_scores
-    is_close = f"; so near its limit that “{near[1].name}” counts too" if len(near) > 1 else ""
     return PreparedQuestion(
         question,
-        options=tuple(Option(size.name, size.name) for size in LEFT),
+        options=tuple(Option(size.name, _(size.name)) for size in LEFT),
         key=Key(
             accepted=tuple(size.name for size in near),
-            text=f"{near[0].name} ({left:.0%}{is_close})",
+            text=f"{_(near[0].name)} ({left:.0%}{near_limit(near)})",
             graded=True,
             score=left,
             margin=min(abs(left - size.limit) for size in LEFT if np.isfinite(size.limit)),
             figures={
-                "answer": near[0].name,
+                "answer": _(near[0].name),
                 "score": f"{left:.0%}",
-                "random": f"at most {drawn.max():.0%}" if len(drawn) else "not to be had",
+                "random": _("at most {share:.0%}").format(share=drawn.max())
+                if len(drawn)
+                else _("not measured"),
                 "kept": heads_named(kept),
                 "head": str(head),
                 "whole": f"{found.whole:.0%}",

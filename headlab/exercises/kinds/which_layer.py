@@ -12,12 +12,13 @@ from headlab.exercises.kinds.base import OF_HEADS, Figures, Keys, Kind, Mistake
 from headlab.exercises.measures import Ranges, measured
 from headlab.exercises.prepared import Option, PreparedQuestion
 from headlab.heads import Head
+from headlab.languages import gettext as _
 
 
 def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     """The layer whose heads lead."""
     values = measured(question, lab)
-    options = [Option(str(i), f"layer {i}") for i in range(lab.n_layers)]
+    options = [Option(str(i), _("layer {n}").format(n=i)) for i in range(lab.n_layers)]
     layers = [values.layer(index, question.by) for index in range(lab.n_layers)]
     ranges = Ranges(*np.array(layers).T)
     prepared = choose_largest(question, options, ranges, hidden=lab.all_heads())

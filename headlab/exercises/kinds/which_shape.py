@@ -8,7 +8,15 @@ from headlab.exercises.kinds.base import Keys, Kind
 from headlab.exercises.measures import possible_shapes
 from headlab.exercises.prepared import Option, PreparedQuestion
 from headlab.exercises.wording import number
+from headlab.languages import N_
+from headlab.languages import gettext as _
 from headlab.measuring.reading import SHAPES
+
+# the shapes of hints, for those who translate
+SHAPE_WORDS = (
+    *(N_("first token"), N_("current token"), N_("previous token"), N_("local"), N_("far")),
+    *(N_("diffuse"), N_("mixed")),
+)
 
 
 def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
@@ -16,13 +24,14 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     head = find_head(str(question.head), question.text, lab)
     hint = lab.reading(question.text).hint(head.layer, head.head)
     near = possible_shapes(hint)
-    options = tuple(Option(name, name) for name in (*SHAPES.values(), "diffuse", "mixed"))
+    options = tuple(Option(name, _(name)) for name in SHAPE_WORDS)
     figure = hint.entropy if hint.shape == "diffuse" else max(hint.shares.values())
-    shares = ", ".join(f"{SHAPES[key]} {share:.0%}" for key, share in hint.shares.items())
+    shares = ", ".join(f"{_(SHAPES[key])} {share:.0%}" for key, share in hint.shares.items())
+    even = _("evenness {share:.2f}")
     key = key_among(
         options,
-        [Option(name, name) for name in near],
-        f"{hint.shape} ({shares}; evenness {hint.entropy:.2f})",
+        [Option(name, _(name)) for name in near],
+        f"{_(hint.shape)} ({shares}; {even.format(share=hint.entropy)})",
         score=float(figure),
         figures={"score": number(figure)},
     )

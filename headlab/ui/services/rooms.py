@@ -90,6 +90,12 @@ def teaching() -> tuple[str, str] | None:
     return _pair(TEACHING)
 
 
+def taught() -> Room | None:
+    """The open room that is taught here."""
+    mine = teaching()
+    return None if mine is None else store().teaches(*mine)
+
+
 def teach(code: str, secret: str) -> None:
     """Be the teacher of a room in this browser."""
     st.session_state[TEACHING] = json.dumps([code, secret])

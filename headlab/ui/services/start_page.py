@@ -9,7 +9,7 @@ from threading import Lock
 
 import streamlit as st
 
-from headlab import log, settings
+from headlab import languages, log, settings
 from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
 from headlab.models.catalogue import CATALOGUE
@@ -43,6 +43,7 @@ def start_page(title: str, *begins: str) -> Iterator[Selection]:
         initial_sidebar_state=SIDEBAR,
     )
     drawn = False
+    languages.speak(languages.ENGLISH)
     with guarded():
         _begin()
         asked, complaints = state.current()

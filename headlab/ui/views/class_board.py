@@ -11,23 +11,28 @@ from headlab.exercises.board import QuestionBoard
 from headlab.exercises.votes import Votes
 from headlab.figures import NO_TOOLBAR, answers_figure, calibration_figure
 from headlab.files import CSV_NOTE, to_csv
+from headlab.languages import gettext as _
+from headlab.languages import ngettext
 from headlab.ui.views.words import plain
 
 
 def show_files(board: Board) -> None:
     """How many records there are, and what was left out and why."""
     n = len(board.records)
-    merged = f", {board.merged} repeated merged" if board.merged else ""
-    left_out = f", {len(board.left_out)} left out" if board.left_out else ""
-    st.markdown(f"**{n} {'record' if n == 1 else 'records'}** read{merged}{left_out}.")
+    said = ngettext("**{n} record** read", "**{n} records** read", n).format(n=n)
+    if board.merged:
+        said += _(", {n} repeated merged").format(n=board.merged)
+    if board.left_out:
+        said += _(", {n} left out").format(n=len(board.left_out))
+    st.markdown(f"{said}.")
     for sentence in board.cautions:
         st.warning(plain(sentence))
     if board.left_out:
-        with st.expander("Left out, and why"):
+        with st.expander(_("Left out, and why")):
             st.dataframe(
-                pd.DataFrame(board.left_out, columns=["file", "reason"]),
+                pd.DataFrame(board.left_out, columns=[_("file"), _("reason")]),
                 hide_index=True,
-                alt="Files that were left out and why",
+                alt=_("Files that were left out and why"),
             )
 
 
@@ -40,10 +45,13 @@ def show_calibration(board: Board) -> None:
         [row.sureness for row in rows],
         [row.answers for row in rows],
         [row.right for row in rows],
-        "The class: how sure, how right",
+        _("The class: how sure, how right"),
     )
     st.plotly_chart(
-        figure, config=NO_TOOLBAR, key="calibration", alt="Share of right answers at each sureness"
+        figure,
+        config=NO_TOOLBAR,
+        key="calibration",
+        alt=_("Share of right answers at each sureness"),
     )
 
 
@@ -52,19 +60,21 @@ def show_misses(board: Board) -> None:
     misses = board.confident_misses()
     if not misses:
         return
-    st.subheader("Wrong while sure")
-    st.markdown("These answers are worth talking about: learners were sure of them.")
+    st.subheader(_("Wrong while sure"))
+    st.markdown(_("These answers are worth talking about: learners were sure of them."))
     table = [
         {
-            "learners": miss.learners,
-            "answer": miss.answer,
-            "question": miss.question.ask,
-            "measured": miss.question.key.text,
-            "sheet": f"{miss.question.sheet_title}, step {miss.question.step}",
+            _("learners"): miss.learners,
+            _("answer"): miss.answer,
+            _("question"): miss.question.ask,
+            _("measured"): miss.question.key.text,
+            _("sheet"): _("{sheet}, step {n}").format(
+                sheet=miss.question.sheet_title, n=miss.question.step
+            ),
         }
         for miss in misses
     ]
-    st.dataframe(table, hide_index=True, alt="Wrong answers given with high sureness")
+    st.dataframe(table, hide_index=True, alt=_("Wrong answers given with high sureness"))
 
 
 def show_votes(votes: Votes) -> None:
@@ -72,66 +82,87 @@ def show_votes(votes: Votes) -> None:
     gained = (
         ""
         if isnan(votes.gain)
-        else f" Of what could be gained, {round(100 * votes.gain)} % was (normalised gain: the "
-        "share of right answers that was added, of the share that was missing)."
+        else _(
+            " Of what could be gained, {share} % was (normalised gain: the share of right answers "
+            "that was added, of the share that was missing)."
+        ).format(share=round(100 * votes.gain))
     )
-    who = "1 learner" if votes.learners == 1 else f"{votes.learners} learners"
-    st.markdown(f"**Before and after talking**, {who} who voted twice.{gained}")
+    who = ngettext(
+        "**Before and after talking**, {n} learner who voted twice.",
+        "**Before and after talking**, {n} learners who voted twice.",
+        votes.learners,
+    )
+    st.markdown(who.format(n=votes.learners) + gained)
     after = {
-        "right after": [votes.stayed_right, votes.became_right],
-        "wrong after": [votes.became_wrong, votes.stayed_wrong],
+        _("right after"): [votes.stayed_right, votes.became_right],
+        _("wrong after"): [votes.became_wrong, votes.stayed_wrong],
     }
-    st.table(pd.DataFrame(after, index=["right before", "wrong before"]))
-    with st.expander("By how sure they were at first"):
+    st.table(pd.DataFrame(after, index=[_("right before"), _("wrong before")]))
+    with st.expander(_("By how sure they were at first")):
         st.dataframe(
             pd.DataFrame(
                 {
-                    "sureness at first": shift.sureness,
-                    "learners": shift.learners,
-                    "changed their answer": shift.changed,
-                    "right before": shift.right_before,
-                    "right after": shift.right_after,
+                    _("sureness at first"): shift.sureness,
+                    _("learners"): shift.learners,
+                    _("changed their answer"): shift.changed,
+                    _("right before"): shift.right_before,
+                    _("right after"): shift.right_after,
                 }
                 for shift in votes.shifts
                 if shift.learners
             ),
             hide_index=True,
-            alt="Changes of answers by how sure learners were at first",
+            alt=_("Changes of answers by how sure learners were at first"),
         )
 
 
 def show_question(question: QuestionBoard, index: int) -> None:
     """The answers to one question against what was measured."""
-    part = " (transfer)" if question.part == "transfer" else ""
-    st.subheader(f"{question.sheet_title}, step {question.step}: {question.step_title}{part}")
+    part = _(" (transfer)") if question.part == "transfer" else ""
+    where = _("{sheet}, step {n}: {title}").format(
+        sheet=question.sheet_title, n=question.step, title=question.step_title
+    )
+    st.subheader(where + part)
     st.text(question.ask)
-    graded = "" if question.key.graded else " (not graded)"
+    graded = "" if question.key.graded else _(" (not graded)")
     answered, again = sum(question.first.values()), sum(question.revised.values())
-    revised = f"; of those who revised: {question.right_revised} of {again}" if again else ""
-    st.markdown(f"Right at first: **{question.right_first} of {answered}**{revised}{graded}.")
-    st.text(f"Measured on {question.setting.model}: {question.key.text}")
+    right = _("Right at first: **{n} of {all}**").format(n=question.right_first, all=answered)
+    if again:
+        revised = _("; of those who revised: {n} of {all}")
+        right += revised.format(n=question.right_revised, all=again)
+    st.markdown(f"{right}{graded}.")
+    measured = _("Measured on {model}: {answer}")
+    st.text(measured.format(model=question.setting.model, answer=question.key.text))
     if question.keys > 1:
-        st.warning("The records disagree about the answer: they come from different versions.")
+        st.warning(_("The records disagree about the answer: they come from different versions."))
     answers = list(dict.fromkeys([*question.first, *question.second, *question.revised]))
     if answers:
-        rounds = {"first": question.first, "second": question.second, "revised": question.revised}
+        rounds = {
+            _("first"): question.first,
+            _("second"): question.second,
+            _("revised"): question.revised,
+        }
         counted = {
             name: [counts.get(answer, 0) for answer in answers]
             for name, counts in rounds.items()
-            if counts or name == "first"
+            if counts or counts is question.first
         }
         figure = answers_figure(
             answers,
             counted,
             [answer in question.accepted for answer in answers],
-            f"Answers: {', '.join(counted)}",
+            _("Answers: {rounds}").format(rounds=", ".join(counted)),
         )
         st.plotly_chart(
-            figure, config=NO_TOOLBAR, key=f"answers {index}", alt=f"Answers to: {question.ask}"
+            figure,
+            config=NO_TOOLBAR,
+            key=f"answers {index}",
+            alt=_("Answers to: {question}").format(question=question.ask),
         )
     if question.votes.learners:
         show_votes(question.votes)
-    st.caption(f"{question.missing} have not answered, {question.skipped} skipped it on purpose.")
+    said = _("{missing} have not answered, {skipped} skipped it on purpose.")
+    st.caption(said.format(missing=question.missing, skipped=question.skipped))
 
 
 def show_missing(board: Board) -> None:
@@ -139,15 +170,15 @@ def show_missing(board: Board) -> None:
     missing = board.missing()
     if missing.empty:
         return
-    with st.expander("Steps that are not finished"):
-        st.dataframe(missing, hide_index=True, alt="Learners and steps that are not finished")
+    with st.expander(_("Steps that are not finished")):
+        st.dataframe(missing, hide_index=True, alt=_("Learners and steps that are not finished"))
 
 
 def show_questions(questions: Sequence[QuestionBoard]) -> None:
     """Every question, or those of one sheet."""
-    st.header("Question by question")
+    st.header(_("Question by question"))
     titles = list(dict.fromkeys(question.sheet_title for question in questions))
-    sheet = st.selectbox("Sheet", titles, key="class sheet")
+    sheet = st.selectbox(_("Sheet"), titles, key="class sheet")
     for index, question in enumerate(questions):
         if question.sheet_title == sheet:
             show_question(question, index)
@@ -158,7 +189,7 @@ def show_board(board: Board) -> None:
     questions = board.questions()
     if not questions:
         if board.records:
-            st.info("Nobody has answered anything in these records yet.")
+            st.info(_("Nobody has answered anything in these records yet."))
         return
     show_calibration(board)
     show_misses(board)
@@ -172,14 +203,14 @@ def downloads(board: Board) -> None:
         return
     with st.container(horizontal=True):
         st.download_button(
-            "Download one row a learner (CSV)",
+            _("Download one row a learner (CSV)"),
             lambda: to_csv(board.by_learner()),
             "learners.csv",
             "text/csv",
-            help=f"For a learning platform. {CSV_NOTE}",
+            help=_("For a learning platform.") + f" {CSV_NOTE}",
         )
         st.download_button(
-            "Download all answers (CSV)",
+            _("Download all answers (CSV)"),
             board.to_csv,
             "class.csv",
             "text/csv",

@@ -24,9 +24,11 @@ from headlab.figures import (
     removal_figure,
 )
 from headlab.heads import Head
+from headlab.languages import gettext as _
 from headlab.ui.components.head_grid import GridView, head_grid
 from headlab.ui.services.learner import get_lab
 from headlab.ui.services.results import ChosenText, get_pictures, get_reading
+from headlab.ui.services.speaking import speak_on
 from headlab.ui.services.start_page import guarded
 from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
@@ -47,13 +49,14 @@ def reveal(
     marked = [*predicted, *prepared.counted]
     lines = []
     if prepared.framed is not None:
-        lines.append(f"The framed picture is that of **{prepared.framed}**.")
+        framed = _("The framed picture is that of {head}.")
+        lines.append(framed.format(head=f"**{prepared.framed}**"))
     if predicted:
-        lines.append(f"◆ marks your prediction, **{value}**.")
+        lines.append(_("◆ marks your prediction, {head}.").format(head=f"**{value}**"))
     elif marked:
-        lines.append("◆ marks the heads that count.")
+        lines.append(_("◆ marks the heads that count."))
     if hidden:
-        lines.append("Pictures marked “?” are asked about in a later question.")
+        lines.append(_("Pictures marked “?” are asked about in a later question."))
     if answers == "size":
         before_and_after(selection, prepared, value, part)
     if prepared.framed is not None and prepared.query is not None:
@@ -70,7 +73,11 @@ def before_and_after(
     assert prepared.key is not None
     figures = prepared.key.figures
     by_token = prepared.question.measure == PROBABILITY
-    what = f"probability of {figures['token']}" if by_token else f"score of {figures['watched']}"
+    what = (
+        _("probability of {token}").format(token=figures["token"])
+        if by_token
+        else _("score of {head}").format(head=figures["watched"])
+    )
     before, after = (prepared.measured[name][0] for name in ("before", "after"))
     size = next(size for size in SIZES if size.name == value)
     figure = removal_figure(
@@ -78,15 +85,20 @@ def before_and_after(
         after,
         (size.least * before, size.limit * before),
         what,
-        f"Without {figures['removed']}",
+        _("Without {heads}").format(heads=figures["removed"]),
         policy(selection),
     )
     st.plotly_chart(
-        figure, key=f"removal {key}", config=NO_TOOLBAR, alt=f"The {what} before and after"
+        figure,
+        key=f"removal {key}",
+        config=NO_TOOLBAR,
+        alt=_("{what} before and after").format(what=what),
     )
     st.caption(
-        f"The {what}, from {figures['before']} to {figures['after']}. The orange frame is your "
-        "prediction. The heads' outputs were replaced by their means over the probe sentences."
+        _(
+            "{what}: from {before} to {after}. The orange frame is your prediction. The heads' "
+            "outputs were replaced by their means over the probe sentences."
+        ).format(what=what, before=figures["before"], after=figures["after"])
     )
 
 
@@ -102,10 +114,16 @@ def large_picture(selection: Selection, prepared: PreparedQuestion, value: str, 
         pattern, reading.token_texts, str(prepared.framed), policy(selection), outlined=outlined
     )
     st.plotly_chart(
-        figure, key=f"picture {key}", config=NO_TOOLBAR, alt=f"Attention of head {prepared.framed}"
+        figure,
+        key=f"picture {key}",
+        config=NO_TOOLBAR,
+        alt=_("Attention of head {head}").format(head=prepared.framed),
     )
-    what = "your prediction" if is_prediction else "the place asked about"
-    st.caption(f"The orange outline marks {what}.")
+    st.caption(
+        _("The orange outline marks your prediction.")
+        if is_prediction
+        else _("The orange outline marks the place asked about.")
+    )
 
 
 def verdict(selection: Selection, prepared: PreparedQuestion, value: str, key: str) -> None:
@@ -115,7 +133,7 @@ def verdict(selection: Selection, prepared: PreparedQuestion, value: str, key: s
     draw = {RIGHT: st.success, WRONG: st.warning}.get(found.outcome, st.info)
     draw(found.sentence)
     if prepared.measured and get_kind(prepared.question.kind).answers != "size":
-        with st.expander("The figures behind it"):
+        with st.expander(_("The figures behind it")):
             measured_figures(selection, prepared, value, key)
 
 
@@ -137,22 +155,25 @@ def measured_figures(
         middle,
         (low, high) if is_sampled else None,
         predicted,
-        "What was measured",
+        _("What was measured"),
         policy(selection),
     )
     st.plotly_chart(
-        figure, config=NO_TOOLBAR, key=f"measured {key}", alt="Measured value of each answer"
+        figure,
+        config=NO_TOOLBAR,
+        key=f"measured {key}",
+        alt=_("Measured value of each answer"),
     )
     if is_sampled:
-        how = "The thin lines are 95 % intervals over the probe texts."
+        how = _("The thin lines are 95 % intervals over the probe texts.")
     elif prepared.question.measure == TOLD:
-        how = "How far each message moves the score, query times key; near values count as tied."
+        how = _("How far each message moves the score, query times key; near values count as tied.")
     else:
-        how = (
+        how = _(
             "On one text these figures are exact; answers less than five points of a hundred "
             "apart count as tied."
         )
-    st.caption(f"✓ counts as right. {how}")
+    st.caption(_("✓ counts as right.") + f" {how}")
 
 
 @st.fragment
@@ -164,11 +185,12 @@ def pictures(
     part: str,
 ) -> None:
     """The grid on a sheet's text, in one part of a step; it keeps its own layer and head."""
+    speak_on()
     with guarded():
         lab = get_lab(selection)
         if len(hidden) == lab.n_layers * lab.n_heads:
             st.markdown(f"{plain(text.words)}")
-            st.info("All pictures of this text are hidden until you have answered.")
+            st.info(_("All pictures of this text are hidden until you have answered."))
             return
         plain_view = replace(selection, lens=False)
         chosen = ChosenText(text.words, text.facts)

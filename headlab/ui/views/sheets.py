@@ -14,6 +14,7 @@ from headlab.exercises import (
 )
 from headlab.exercises.guided import guided_problems
 from headlab.exercises.record import DONE
+from headlab.languages import gettext as _
 from headlab.models.loading import is_known
 from headlab.ui.services import rooms
 from headlab.ui.services.learner import (
@@ -32,11 +33,13 @@ from headlab.ui.views.words import plain
 def choose_sheet(selection: Selection, record: Record) -> None:
     """Everything that is on offer, what should be revisited, and the learner's record."""
     st.markdown(
-        "Each sheet asks you to predict what heads will do **before** their pictures are shown. "
-        "You say how sure you are, look, say what you see, and only then read what was measured. "
-        "Answers are measured on the model you have open, at the moment you ask. Being wrong "
-        "while sure is the most useful thing that can happen to you here: such questions come "
-        "back under *Revisit*."
+        _(
+            "Each sheet asks you to predict what heads will do **before** their pictures are "
+            "shown. You say how sure you are, look, say what you see, and only then read what was "
+            "measured. Answers are measured on the model you have open, at the moment you ask. "
+            "Being wrong while sure is the most useful thing that can happen to you here: such "
+            "questions come back under *Revisit*."
+        )
     )
     revisit(record)
     offered = sheets()
@@ -46,7 +49,10 @@ def choose_sheet(selection: Selection, record: Record) -> None:
     of_lesson = [each for name, each in offered.sheets.items() if not lesson or name in lesson]
     for sheet in (*([mine] if mine else []), *of_lesson):
         with st.container(border=True):
-            about = f"{sheet.goal}  \n{sheet.level} · about {sheet.minutes} minutes"
+            about = _("{level} · about {minutes} minutes").format(
+                level=_(sheet.level), minutes=sheet.minutes
+            )
+            about = f"{sheet.goal}  \n{about}"
             if lacks_second(selection, sheet):
                 st.markdown(f"**{sheet.title}**  \n{about}")
                 offer_second()
@@ -54,7 +60,8 @@ def choose_sheet(selection: Selection, record: Record) -> None:
             lab = get_lab(selection, sheet)
             done = sum(is_done(record, lab, sheet, step) for step in steps_of(sheet))
             page_link("Predict", label=f"**{sheet.title}**", sheet=sheet.name, step=1)
-            st.markdown(f"{about} · {done} of {len(sheet.steps)} steps done")
+            progress = _("{n} of {all} steps done").format(n=done, all=len(sheet.steps))
+            st.markdown(f"{about} · {progress}")
     your_record(record)
     own_sheet(guided_problems() | offered.problems)
 
@@ -67,23 +74,29 @@ def lacks_second(selection: Selection, sheet: Sheet) -> bool:
 def offer_second() -> None:
     """What a sheet about two models needs first, and the way there."""
     st.info(
-        "This sheet compares the model you have open with a second one. Choose the second one on "
-        "the Compare page, then come back."
+        _(
+            "This sheet compares the model you have open with a second one. Choose the second one "
+            "on the Compare page, then come back."
+        )
     )
-    page_link("Compare", label="Choose a second model")
+    page_link("Compare", label=_("Choose a second model"))
 
 
 def revisit(record: Record) -> None:
     """Wrong answers given while sure, the surest first."""
     missed = record.revisit()
     if missed:
-        st.subheader("Revisit")
-        st.markdown("You were sure here, and the measurement said otherwise. Try again:")
+        st.subheader(_("Revisit"))
+        st.markdown(_("You were sure here, and the measurement said otherwise. Try again:"))
     for entry in missed:
         model = entry.setting.model
         page_link(
             "Predict",
-            label=plain(f"{entry.sheet_title}, step {entry.step}: {entry.step_title}"),
+            label=plain(
+                _("{sheet}, step {n}: {title}").format(
+                    sheet=entry.sheet_title, n=entry.step, title=entry.step_title
+                )
+            ),
             sheet=entry.sheet,
             step=entry.step,
             **({"model": model} if is_known(model) else {}),
@@ -92,25 +105,27 @@ def revisit(record: Record) -> None:
 
 def your_record(record: Record) -> None:
     """Download, upload and name of the record."""
-    with st.expander("Your record"):
+    with st.expander(_("Your record")):
         st.markdown(
-            "Everything you commit is kept in this browser, and nowhere else. Download it to hand "
-            "it in, or to go on with another day or on another machine."
+            _(
+                "Everything you commit is kept in this browser, and nowhere else. Download it to "
+                "hand it in, or to go on with another day or on another machine."
+            )
         )
-        name = st.text_input("Your name, if you like", value=record.name, max_chars=200)
+        name = st.text_input(_("Your name, if you like"), value=record.name, max_chars=200)
         if name != record.name and record.name and record.entries:
             ask_who(record, name)
         elif name != record.name:
             record = replace(record, name=name)
             keep_record(record)
         st.download_button(
-            "Download your record (JSON)",
+            _("Download your record (JSON)"),
             record.to_json,
             "headlab-record.json",
             "application/json",
             disabled=not record.entries,
         )
-        file = st.file_uploader("Go on with a record you saved", type="json", key="saved record")
+        file = st.file_uploader(_("Go on with a record you saved"), type="json", key="saved record")
         if file is not None and st.session_state.get("record taken in") != file.file_id:
             with guarded():
                 keep_record(taken_in(parse_record(file.getvalue()), record))
@@ -121,16 +136,18 @@ def your_record(record: Record) -> None:
 def ask_who(record: Record, name: str) -> None:
     """Whether a changed name is somebody else's, whose record begins anew, or a correction."""
     st.info(
-        f"This record is in the name of {plain(record.name)}. Is somebody else working here now? "
-        "Then download it first: this browser keeps one record at a time."
+        _(
+            "This record is in the name of {name}. Is somebody else working here now? Then "
+            "download it first: this browser keeps one record at a time."
+        ).format(name=plain(record.name))
     )
     st.button(
-        "Somebody else: begin a new record",
+        _("Somebody else: begin a new record"),
         on_click=lambda: keep_record(Record.new(name)),
         type="primary",
     )
     st.button(
-        "The same person: correct the name",
+        _("The same person: correct the name"),
         on_click=lambda: keep_record(replace(record, name=name)),
     )
 

@@ -22,11 +22,20 @@ from headlab.exercises import (
 )
 from headlab.exercises.hiding import hidden_heads, was_shown
 from headlab.exercises.kinds import get_kind
-from headlab.exercises.record import DONE, EXPLAIN, OBSERVE, PREDICT, REVISE, TRANSFER
+from headlab.exercises.record import (
+    DONE,
+    EXPLAIN,
+    OBSERVE,
+    PREDICT,
+    REVISE,
+    SURE_WORDS,
+    TRANSFER,
+)
 from headlab.figures import (
     NO_TOOLBAR,
     calibration_figure,
 )
+from headlab.languages import gettext as _
 from headlab.rooms import SECOND, Room
 from headlab.ui.components.frame import scroll_to
 from headlab.ui.components.head_grid import GridView
@@ -36,6 +45,7 @@ from headlab.ui.services.learner import (
     keep_entry,
 )
 from headlab.ui.services.navigation import page_link
+from headlab.ui.services.speaking import speak_on
 from headlab.ui.services.start_page import guarded, page_header
 from headlab.ui.services.state import Selection
 from headlab.ui.views.reveal import pictures, reveal, verdict, view_key
@@ -50,7 +60,6 @@ from headlab.ui.views.room_learner import (
 from headlab.ui.views.sheets import is_done, steps_of
 from headlab.ui.views.words import plain
 
-SURENESS = {1: "a guess", 2: "unsure", 3: "fairly sure", 4: "sure", 5: "certain"}
 FEW = 16  # options shown as chips; more become a list
 EXPLORE, QUESTION, MOVED = "explore", "question", "transfer"  # the grids of a step
 
@@ -73,15 +82,15 @@ def run_step(selection: Selection, sheet: Sheet, lab: MeasurementContext) -> Non
     views = {view_key(part): None for part in (EXPLORE, QUESTION, MOVED)}
     state.empty_for(entry.identity, {**views, "shown text": EXPLORE})
     if not prepared.options:
-        st.info(f"This question cannot be asked here. {prepared.why}")
-        if st.button("Go on without it") and entry.step < len(sheet.steps):
+        st.info(_("This question cannot be asked here.") + f" {prepared.why}")
+        if st.button(_("Go on without it")) and entry.step < len(sheet.steps):
             keep_entry(entry)
             state.change(step=number + 1)
             st.rerun()
     elif entry.stage == PREDICT:
         predict(selection, sheet, entry, prepared, lab)
     elif entry.first is None:
-        st.info("You skipped this step.")
+        st.info(_("You skipped this step."))
     else:
         committed(selection, sheet, entry, prepared, lab, room)
     st.divider()
@@ -92,11 +101,16 @@ def heading(selection: Selection, sheet: Sheet, lab: MeasurementContext, number:
     """Sheet, step and how far the learner is, with the doors to the other steps."""
     record, steps = get_record(), steps_of(sheet)
     done = [is_done(record, lab, sheet, each) for each in steps]
-    page_header(selection, sheet.title, f"**Goal:** {sheet.goal}")
+    page_header(selection, sheet.title, _("**Goal:** {goal}").format(goal=sheet.goal))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"**Step {number} of {len(sheet.steps)}: {sheet.steps[number - 1].title}**")
-        st.caption(f"{sum(done)} of {len(sheet.steps)} done", width="content")
-        page_link("Predict", label="All sheets", sheet=None, step=1, head=None)
+        where = _("Step {n} of {all}: {title}").format(
+            n=number, all=len(sheet.steps), title=sheet.steps[number - 1].title
+        )
+        st.markdown(f"**{where}**")
+        st.caption(
+            _("{n} of {all} done").format(n=sum(done), all=len(sheet.steps)), width="content"
+        )
+        page_link("Predict", label=_("All sheets"), sheet=None, step=1, head=None)
 
 
 def begun(sheet: Sheet, number: int, prepared: PreparedQuestion, lab: MeasurementContext) -> Entry:
@@ -109,7 +123,7 @@ def begun(sheet: Sheet, number: int, prepared: PreparedQuestion, lab: Measuremen
 def usable(prepared: PreparedQuestion) -> PreparedQuestion:
     """The question, or its general form where the model lacks what it names."""
     if prepared.askable is not prepared:
-        st.info(f"{prepared.why} So the question is asked in its general form.")
+        st.info(f"{prepared.why} " + _("So the question is asked in its general form."))
     return prepared.askable
 
 
@@ -124,7 +138,11 @@ def predict(
     step = sheet.steps[entry.step - 1]
     with st.container(key="asked"):
         answer = ask(
-            prepared, f"{entry.identity} first", entry, "Skip this step", hints=len(step.hints)
+            prepared,
+            f"{entry.identity} first",
+            entry,
+            _("Skip this step"),
+            hints=len(step.hints),
         )
     if answer is not None:
         with guarded():
@@ -145,11 +163,16 @@ def look_around(
     lab: MeasurementContext,
 ) -> None:
     """One grid: on the text to explore, or on the one asked about, as far as it may be seen."""
+    speak_on()
     record = get_record()
     hidden = hidden_heads(sheet, record, lab, prepared.question.text)
-    names = {EXPLORE: "Look around on another text", QUESTION: "The text asked about"}
+    names = {
+        EXPLORE: _("Look around on another text"),
+        QUESTION: _("The text asked about"),
+    }
     if hidden:
-        names[QUESTION] += ", hidden" if len(hidden) == len(lab.all_heads()) else ", partly hidden"
+        all_hidden = len(hidden) == len(lab.all_heads())
+        names[QUESTION] += _(", hidden") if all_hidden else _(", partly hidden")
     part = st.segmented_control(
         "Text",
         list(names),
@@ -168,14 +191,16 @@ def look_around(
 def promise(sheet: Sheet, prepared: PreparedQuestion, lab: MeasurementContext) -> str:
     """What the learner may see before answering, and what not."""
     if get_kind(prepared.question.kind).answers == "size":
-        return (
+        return _(
             "Look as long as you like: these pictures show the model as it is. What it does "
             "without the heads asked about has not been sent to your browser."
         )
     if was_shown(sheet, get_record(), lab, prepared.question):
-        return "You have seen these pictures in an earlier step: nothing of them is hidden now."
+        return _("You have seen these pictures in an earlier step: nothing of them is hidden now.")
     if prepared.hidden:
-        return "What is hidden has not been sent to your browser. It is shown once you have locked."
+        return _(
+            "What is hidden has not been sent to your browser. It is shown once you have locked."
+        )
     return ""
 
 
@@ -190,10 +215,11 @@ def committed(
     """The reveal, and beside it everything that follows; in a room perhaps not yet."""
     step = sheet.steps[entry.step - 1]
     assert entry.first is not None and prepared.key is not None
-    st.markdown(
-        f"**{prepared.ask}** Your prediction: **{plain(entry.first.text)}** "
-        f"({SURENESS[entry.first.sureness]}). It is locked."
+    locked = _("Your prediction: {answer} ({sureness}). It is locked.").format(
+        answer=f"**{plain(entry.first.text)}**",
+        sureness=_(SURE_WORDS[entry.first.sureness]),
     )
+    st.markdown(f"**{prepared.ask}** {locked}")
     if room is not None and room.held:
         held(room, entry, prepared)
         return
@@ -219,7 +245,7 @@ def held(room: Room, entry: Entry, prepared: PreparedQuestion) -> None:
         return
     now = rooms.room_here()
     if now is None or now.phase != SECOND:
-        st.warning("The second vote is over: your first answer counts.")
+        st.warning(_("The second vote is over: your first answer counts."))
         return
     with guarded():
         keep_entry(entry.vote_again(prepared, *answer))
@@ -236,26 +262,34 @@ def after(
     """What the learner saw, the verdict, why, and a second answer; True while one is open."""
     assert entry.first is not None
     if entry.stage == OBSERVE:
-        st.subheader("What do you see?")
-        write(entry, OBSERVE, step.observe, "Lock what you saw")
+        st.subheader(_("What do you see?"))
+        write(entry, OBSERVE, step.observe, _("Lock what you saw"))
         return True
     if entry.observation:
-        st.markdown(f"You saw: *{plain(entry.observation)}*")
+        saw = _("You saw: {words}").format(words=f"*{plain(entry.observation)}*")
+        st.markdown(saw)
     verdict(selection, prepared, entry.first.value, "first")
     if entry.stage == EXPLAIN:
-        st.subheader("Why?")
-        write(entry, EXPLAIN, "Explain in one sentence why it came out so.", "Lock my sentence")
+        st.subheader(_("Why?"))
+        write(
+            entry,
+            EXPLAIN,
+            _("Explain in one sentence why it came out so."),
+            _("Lock my sentence"),
+        )
         return True
     if entry.explanation:
-        st.markdown(f"Your explanation: *{plain(entry.explanation)}*")
-    st.markdown(f"**Ours:** {explain(step.explanation, prepared, lab)}")
+        said = _("Your explanation: {words}").format(words=f"*{plain(entry.explanation)}*")
+        st.markdown(said)
+    ours = explain(step.explanation, prepared, lab)
+    st.markdown(_("**Ours:** {words}").format(words=ours))
     if entry.stage == REVISE:
-        st.subheader("Would you answer differently now?")
+        st.subheader(_("Would you answer differently now?"))
         answer = ask(
             prepared,
             f"{entry.identity} revised",
             entry,
-            "Keep my first answer",
+            _("Keep my first answer"),
             usual=entry.first.value,
         )
         if answer is not None:
@@ -265,7 +299,8 @@ def after(
                 st.rerun()
         return True
     if entry.revised is not None:
-        st.markdown(f"Your revised answer: **{plain(entry.revised.text)}**.")
+        revised = _("Your revised answer: {answer}.")
+        st.markdown(revised.format(answer=f"**{plain(entry.revised.text)}**"))
     return False
 
 
@@ -276,9 +311,9 @@ def transfer(
     prepared = usable(prepare(step.transfer, lab))
     hidden = hidden_heads(sheet, get_record(), lab, prepared.question.text)
     with st.container(key="carried over"):
-        st.subheader("Does it carry over?")
+        st.subheader(_("Does it carry over?"))
         if entry.stage == TRANSFER and prepared.options:
-            answer = ask(prepared, f"{entry.identity} transfer", entry, "Skip this question")
+            answer = ask(prepared, f"{entry.identity} transfer", entry, _("Skip this question"))
             if answer is not None:
                 with guarded():
                     keep_entry(entry.answer_transfer(prepared, *answer))
@@ -287,13 +322,14 @@ def transfer(
                 st.caption(line)
             pictures(selection, prepared.question.text, hidden, (), MOVED)
         elif entry.stage == TRANSFER:
-            st.info(f"This question cannot be asked here. {prepared.why}")
-            skip(entry, "Go on")
+            st.info(_("This question cannot be asked here.") + f" {prepared.why}")
+            skip(entry, _("Go on"))
         elif entry.transfer_answer is None:
-            st.markdown("You skipped this question.")
+            st.markdown(_("You skipped this question."))
         else:
             given = entry.transfer_answer
-            st.markdown(f"**{prepared.ask}** You said: **{plain(given.text)}**.")
+            said = _("You said: {answer}.").format(answer=f"**{plain(given.text)}**")
+            st.markdown(f"**{prepared.ask}** {said}")
             picture, words = st.columns([3, 2], gap="medium")
             with picture:
                 reveal(selection, prepared, given.value, MOVED, hidden)
@@ -301,7 +337,7 @@ def transfer(
                 verdict(selection, prepared, given.value, MOVED)
                 if step.transfer_explanation:
                     ours = explain(step.transfer_explanation, prepared, lab)
-                    st.markdown(f"**Ours:** {ours}")
+                    st.markdown(_("**Ours:** {words}").format(words=ours))
 
 
 def ask(
@@ -321,7 +357,7 @@ def ask(
     values = [option.value for option in prepared.options]
     if len(values) <= FEW:
         value = st.pills(
-            "Your answer",
+            _("Your answer"),
             values,
             default=usual if usual in values else None,
             format_func=lambda value: plain(prepared.option(value).text),
@@ -330,7 +366,7 @@ def ask(
         )
     else:
         value = st.selectbox(
-            "Your answer",
+            _("Your answer"),
             values,
             index=values.index(usual) if usual in values else None,
             format_func=lambda value: prepared.option(value).text,
@@ -338,24 +374,24 @@ def ask(
         )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         sureness = st.pills(
-            "How sure are you?",
-            list(SURENESS),
-            format_func=lambda level: f"{level} {SURENESS[level]}",
+            _("How sure are you?"),
+            list(SURE_WORDS),
+            format_func=lambda level: f"{level} {_(SURE_WORDS[level])}",
             wrap=True,
             key=f"sureness {key}",
         )
         is_ready = value is not None and sureness is not None
         locked = st.button(
-            "Lock my answer",
+            _("Lock my answer"),
             key=f"lock {key}",
             type="primary",
             disabled=not is_ready,
-            help=None if is_ready else "Choose an answer and say how sure you are first.",
+            help=None if is_ready else _("Choose an answer and say how sure you are first."),
         )
         shown = st.session_state.get(hints_key(entry), 0)
         if shown < hints:
             st.button(
-                "Show another hint" if shown else "Show a hint",
+                _("Show another hint") if shown else _("Show a hint"),
                 key=f"button {hints_key(entry)}",
                 on_click=lambda: st.session_state.update({hints_key(entry): shown + 1}),
             )
@@ -381,7 +417,7 @@ def write(entry: Entry, stage: str, question: str, label: str) -> None:
             keep_entry(commit(words))
             scroll_to("verdict")
             st.rerun()
-    skip(entry, "Skip")
+    skip(entry, _("Skip"))
 
 
 def skip(entry: Entry, label: str) -> None:
@@ -409,9 +445,9 @@ def go_on(sheet: Sheet, entry: Entry, prepared: PreparedQuestion, lab: Measureme
     is_over = entry.stage == DONE and bool(prepared.options)
     with st.container(horizontal=True, vertical_alignment="center"):
         if entry.step < len(sheet.steps):
-            label = f"Next: {sheet.steps[entry.step].title}"
+            label = _("Next: {title}").format(title=sheet.steps[entry.step].title)
             page_link("Predict", label=label, step=entry.step + 1, head=None)
-        if is_over and st.button("Try this step again", icon=":material/replay:"):
+        if is_over and st.button(_("Try this step again"), icon=":material/replay:"):
             keep_entry(Entry.start(sheet, entry.step, prepared, lab, attempt=entry.attempt + 1))
             scroll_to("asked")
             st.rerun()
@@ -421,24 +457,28 @@ def go_on(sheet: Sheet, entry: Entry, prepared: PreparedQuestion, lab: Measureme
 
 def feedback(entries: Sequence[Entry]) -> None:
     """How sure against how right, over a sheet."""
-    st.header("How sure, how right")
+    st.header(_("How sure, how right"))
     rows = [row for row in calibration(entries) if row.answers]
     if not rows:
-        st.markdown("No graded prediction was made on this sheet, so there is nothing to compare.")
+        st.markdown(
+            _("No graded prediction was made on this sheet, so there is nothing to compare.")
+        )
         return
     figure = calibration_figure(
         [row.sureness for row in rows],
         [row.answers for row in rows],
         [row.right for row in rows],
-        "How sure, how right",
+        _("How sure, how right"),
     )
     st.plotly_chart(
         figure,
         config=NO_TOOLBAR,
         key="calibration",
-        alt="Share of right answers at each sureness",
+        alt=_("Share of right answers at each sureness"),
     )
     st.caption(
-        "If sureness means something, the bars grow from left to right. A few answers say little; "
-        "look again after more sheets."
+        _(
+            "If sureness means something, the bars grow from left to right. A few answers say "
+            "little; look again after more sheets."
+        )
     )

@@ -1,9 +1,6 @@
 """For teachers: a room of the class, live, or the records that learners handed in as files."""
 
-from headlab.languages import N_
-from headlab.languages import gettext as _
 from headlab.ui.services.opening import wait_for_imports
-from headlab.ui.services.speaking import language_of, speak
 
 wait_for_imports()
 
@@ -15,9 +12,12 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from headlab.exercises import Board, sheets
 from headlab.exercises.invented import invented_records
 from headlab.exercises.submissions import submissions
+from headlab.languages import N_
+from headlab.languages import gettext as _
 from headlab.report import read_record
 from headlab.ui.services import rooms
 from headlab.ui.services.learner import get_lab
+from headlab.ui.services.speaking import language_of, speak
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
 from headlab.ui.views.class_board import downloads, show_board, show_files

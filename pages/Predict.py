@@ -1,9 +1,6 @@
 """Exercises: predict before you look, then see what was measured, explain, and try it elsewhere."""
 
-from headlab.languages import gettext as _
-from headlab.ui.services import rooms
 from headlab.ui.services.opening import wait_for_imports
-from headlab.ui.services.speaking import language_of, speak
 
 wait_for_imports()
 
@@ -12,7 +9,10 @@ from dataclasses import replace
 import streamlit as st
 
 from headlab.errors import HeadlabError
+from headlab.languages import gettext as _
+from headlab.ui.services import rooms
 from headlab.ui.services.learner import get_lab, get_record
+from headlab.ui.services.speaking import language_of, speak
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.views.room_learner import room_line
 from headlab.ui.views.sheets import choose_sheet, find_sheet, lacks_second, offer_second

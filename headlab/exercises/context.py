@@ -11,6 +11,7 @@ from headlab.measuring.reading import Reading, read_text
 from headlab.mechanisms import Circuit, Edge, Faithfulness, strongest_senders
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, find_in_text, resolve_start_token, token_text
+from headlab.profiles.corpus import CorpusLooks, kept_corpus, passages
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import profile_model
 
@@ -141,6 +142,19 @@ class MeasurementContext:
                 start_token=self.start_token,
             )
         kept: Faithfulness = self._kept[asked]
+        return kept
+
+    def corpus(self) -> CorpusLooks:
+        """What every head does over headlab's passages; CannotTell where they were not read yet."""
+        if "corpus" not in self._kept:
+            ready = kept_corpus(self.model, passages(), start_token=self.start_token)
+            if ready is None:
+                raise CannotTell(
+                    f"The corpus was not read with {self.model_name} yet: do so on the Head page, "
+                    "under “Over a corpus”, or with `headlab corpus`."
+                )
+            self._kept["corpus"] = ready
+        kept: CorpusLooks = self._kept["corpus"]
         return kept
 
     def beside(self, second: Profile) -> Self:

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from headlab.behaviours import get_behaviour
+from headlab.behaviours import behaviours, get_behaviour
 from headlab.errors import HeadlabError
 from headlab.exercises.context import CannotPose, CannotTell, MeasurementContext
 from headlab.exercises.format import Question, Text, whole_words
 from headlab.heads import Head
+from headlab.languages import gettext as _
 
 
 def find_head(name: str, text: Text, lab: MeasurementContext) -> Head:
@@ -14,7 +15,7 @@ def find_head(name: str, text: Text, lab: MeasurementContext) -> Head:
 
     "top:induction" scores highest in the profile, "here:induction" on this text.
     """
-    role, _, behaviour = name.partition(":")
+    role, behaviour = name.partition(":")[::2]
     if behaviour:
         scores = lab.profile().score if role == "top" else lab.reading(text).scores
         score = scores.get(behaviour)
@@ -74,3 +75,26 @@ def _mentions(word: str, text: Text, lab: MeasurementContext) -> list[tuple[int,
 def title(name: str) -> str:
     """A behaviour's title as it stands inside a sentence."""
     return get_behaviour(name).title.lower()
+
+
+def leading_heads(
+    first: Head, n: int, lab: MeasurementContext, before: int | None = None
+) -> list[Head]:
+    """A head, and up to ``n`` - 1 others that lead in one behaviour each, in layers ``before``."""
+    profile, found = lab.profile(), [first]
+    for name in behaviours():
+        score = profile.score.get(name)
+        if score is None or np.isnan(score[:before]).all():
+            continue
+        leads = Head(
+            *map(int, np.unravel_index(np.nanargmax(score[:before]), score[:before].shape))
+        )
+        if leads not in found and len(found) < n:
+            found.append(leads)
+    return found
+
+
+def with_role(head: Head, lab: MeasurementContext) -> str:
+    """A head and what it does in general."""
+    titles = ", ".join(title(name) for name in lab.profile().roles(*head))
+    return f"{head} ({titles})" if titles else _("{head} (no role)").format(head=head)

@@ -28,12 +28,15 @@ EXPLAINED = "explained"  # the share of it that the head's roles explain, in the
 REACH = "reach"  # how many tokens back a head looks, in the profile
 RULE = "rule"  # attention on the cells that a rule of the sheet's own asks for
 ALONE, WITHOUT = "alone", "without"  # what of a look is left with only some heads, or all others
+CORPUS = "corpus"  # what a head looks at in passages
 TOLD = "told"  # how far an earlier head moves a head's score of one token from another
 
 SHAPE_NAMES = (*SHAPES, "diffuse")
 
 ROLE_PLACEHOLDERS = ("top", "top_score", "passed")  # each with a behaviour: {top:induction}
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+FIRST_PASSAGE = 3  # of a head's passages the first that may be asked about: two stand before it
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Question:
     change: str | None = None
     becomes: str | None = None
     rule: Detector | None = None
+    passage: int = FIRST_PASSAGE
     generic: "Question | None" = None
 
     @property

@@ -16,6 +16,7 @@ from headlab.exercises.format import (
     ALONE,
     ATTENTION,
     BUDGET,
+    CORPUS,
     EXPLAINED,
     GAINED,
     LOST,
@@ -291,6 +292,7 @@ MEASURES: dict[str, Measure] = {
     SHAPES_COUNT: Measure(frozenset({"layer"}), None),
     PROBABILITY: Measure(frozenset(), None),
     RULE: Measure(frozenset({"rule"}), _rule),
+    CORPUS: Measure(frozenset({"head"}), None),
     **dict.fromkeys(
         (TOLD, ALONE, WITHOUT),
         Measure(frozenset({"head", "from", "to", "change", "becomes"}), None),

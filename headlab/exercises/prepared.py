@@ -8,6 +8,7 @@ from headlab.exercises.format import Question
 from headlab.heads import Head
 from headlab.languages import N_
 from headlab.languages import gettext as _
+from headlab.profiles.corpus import Row
 
 RIGHT, WRONG, NOT_GRADED, SKIPPED = "right", "wrong", "not graded", "skipped"
 SUPPORTED, NOT_SUPPORTED, CANNOT = (
@@ -49,8 +50,10 @@ class PreparedQuestion:
 
     ``hidden`` heads' pictures must not be sent before the learner has committed. ``posable`` is
     False where the model lacks what the question names: ``why`` says so, and ``generic`` is the
-    form to ask instead (None: there is none). For the reveal: ``heads`` the answer is read off,
-    ``query`` and ``keys`` the row and columns asked about, ``measured`` the value and its bounds
+    form to ask instead (None: there is none). ``passages`` of the corpus are shown with the
+    question; what is looked at in the one ``covered`` only after the answer. For the reveal:
+    ``heads`` the answer is read off, ``query`` and ``keys`` the row and columns asked about,
+    ``measured`` the value and its bounds
     for each option or head by its name (of what heads were removed from: "before" and "after"),
     ``counted`` the heads that made the answer where it is a count or a layer's count, and
     ``framed`` the head whose picture shows the measured answer (None where that is no single
@@ -69,6 +72,8 @@ class PreparedQuestion:
     framed: Head | None = None
     query: int | None = None
     keys: tuple[int, ...] = ()
+    passages: tuple[Row, ...] = ()
+    covered: int | None = None
     measured: Mapping[str, tuple[float, float, float]] = field(default_factory=dict)
     generic: "PreparedQuestion | None" = None
 

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 from headlab.behaviours import behaviours
 from headlab.behaviours.detector import PARTS, Detector
 from headlab.errors import HeadlabError, unknown
-from headlab.exercises.format import LEVELS, SHAPE_NAMES
+from headlab.exercises.format import FIRST_PASSAGE, LEVELS, SHAPE_NAMES
 from headlab.exercises.kinds import kinds
 from headlab.exercises.mistakes import Schema, Words, one_line, short
 from headlab.heads import Head
@@ -150,6 +150,12 @@ class QuestionFile(Schema):
     change: Words | None = Field(default=None, description="a word of the text")
     becomes: Words | None = Field(default=None, description="a text in quotes: one word")
     rule: Annotated[Any, BeforeValidator(_rule)] = None
+    passage: int = Field(
+        default=FIRST_PASSAGE,
+        ge=FIRST_PASSAGE,
+        le=20,
+        description=f"a whole number from {FIRST_PASSAGE} to 20",
+    )
     generic: Any = None
 
 

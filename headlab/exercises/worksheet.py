@@ -9,6 +9,7 @@ from headlab.exercises.record import SURE_WORDS
 from headlab.exercises.sheets import Sheet
 from headlab.languages import gettext as _
 from headlab.languages import is_right_to_left, speaking
+from headlab.profiles.corpus import Row
 
 MANY = 16  # answers to choose from; more are left to be written down
 STYLE = """
@@ -58,6 +59,10 @@ def _question(prepared: PreparedQuestion, key: bool) -> str:
     parts = [f"<p>{escape(asked.ask)}</p>"]
     if asked.question.text.words:
         parts.append(f'<p class="text">{escape(asked.question.text.words)}</p>')
+    parts += [
+        f'<p class="text">{_passage(row, at != asked.covered or key)}</p>'
+        for at, row in enumerate(asked.passages)
+    ]
     if key:
         assert asked.key is not None
         not_graded = _(" (not graded: {why})").format(why=asked.key.why)
@@ -72,6 +77,15 @@ def _question(prepared: PreparedQuestion, key: bool) -> str:
         levels = " ".join(f"☐ {escape(_(level))}" for level in SURE_WORDS.values())
         parts.append(f"<p>{escape(_('How sure are you?'))} {levels}</p>")
     return "".join(parts)
+
+
+def _passage(row: Row, keys: bool) -> str:
+    """A passage for paper: the token that looks in brackets, what it looks at most underlined."""
+    words = [escape(text) for text in row.texts]
+    words[row.query - row.begin] = f"<b>[{words[row.query - row.begin].strip()}]</b>"
+    if keys:
+        words[row.keys[0] - row.begin] = f"<u>{words[row.keys[0] - row.begin]}</u>"
+    return "".join(words)
 
 
 def _lines(words: str, n: int) -> str:

@@ -21,9 +21,9 @@ small { opacity: .8; } table { border-collapse: collapse; } td, th { padding: 1p
 """
 
 
-def row_html(row: Row) -> str:
-    """One row as text: the query framed, its keys shaded by the share they get."""
-    shares = dict(zip(row.keys, row.shares, strict=True))
+def row_html(row: Row, keys: bool = True) -> str:
+    """One row as text: the query framed, its ``keys`` shaded by the share they get."""
+    shares = dict(zip(row.keys, row.shares, strict=True)) if keys else {}
     parts = []
     for place, text in enumerate(row.texts, start=row.begin):
         word = escape(visible(text) if not text.strip() else text)
@@ -31,6 +31,8 @@ def row_html(row: Row) -> str:
         if share >= 0.01:
             word = f'<i style="--s:{60 * share:.0f}%" title="{share:.1%}">{word}</i>'
         parts.append(f"<b>{word}</b>" if place == row.query else word)
+    if not keys:
+        return f'<p class="seen">{"".join(parts)}</p>'
     before = [
         f"“{escape(text.strip() or visible(text))}” {share:.0%}, {row.query - place} back"
         for place, text, share in zip(row.keys, row.key_texts, row.shares, strict=True)

@@ -320,3 +320,15 @@ def test_a_sheet_in_german_has_german_words_around_it(tmp_path, monkeypatch):
     assert "Lock my answer" in [button.label for button in english.button]
     arabic = opened("pages/Predict.py", sheet="arabic")
     assert "Lock my answer" in [button.label for button in arabic.button]
+
+
+def test_what_is_looked_at_in_the_passage_asked_about_is_sent_after_the_answer(lab):
+    test = opened("pages/Predict.py", sheet="on-real-text")
+    assert not test.exception and not test.error
+    (before,) = [each.proto.body for each in test.get("html") if 'class="seen"' in each.proto.body]
+    shown = before.split("</p>")
+    assert all("--s:" in row for row in shown[:2]) and "--s:" not in shown[2]
+    options = prepare(sheets()["on-real-text"].steps[0].question, lab).options
+    answer(test, options[0].value, 3)
+    after = [each.proto.body for each in test.get("html") if 'class="seen"' in each.proto.body][0]
+    assert all("--s:" in row for row in after.split("</p>")[:3])

@@ -207,11 +207,12 @@ def test_a_model_that_is_not_downloaded(name):
 
 def test_memory_is_asked_before_loading(saved, monkeypatch):
     from headlab.models import memory
+    from headlab.units import gigabytes
 
     needed = memory.needed_memory(load_model(saved).network.config, torch.float32)
     assert needed == 4 * sum(p.numel() for p in load_model(saved).network.parameters())
     monkeypatch.setattr(loading, "free_memory", lambda _: needed - 1)
-    refused(saved, "of memory and 0 MB are free")
+    refused(saved, f"of memory and {gigabytes(needed - 1)} are free")
     assert load_model(saved, dtype="bfloat16", device="cpu").network.dtype == torch.bfloat16
     monkeypatch.setattr(loading, "free_memory", lambda _: None)
     load_model(saved)

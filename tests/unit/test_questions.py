@@ -26,6 +26,7 @@ from headlab.heads import Head
 from headlab.measuring.probes import sentences
 from headlab.measuring.reading import SHAPES, Reading
 from headlab.mechanisms import strongest_senders
+from headlab.profiles.corpus import kept_corpus, passages
 from tests.models import configurations, tiny_model
 from tests.profiles import weakened
 
@@ -535,7 +536,7 @@ def test_every_kind_of_question_is_used_by_a_shipped_sheet():
     assert kinds == {
         *("which head", "which layer", "how many heads", "which of two heads", "which shape"),
         *("which token", "claim", "which model", "what if removed", "which sender"),
-        "what is left",
+        *("what is left", "which key", "whose passages"),
     }
 
 
@@ -680,6 +681,32 @@ def test_what_is_left_is_the_faithfulness_of_the_heads():
     assert rest.score == pytest.approx(found.left) and rest.accepted == ("hardly anything",)
     same = prepare(replace(question, head="L0.H1", keep=("L0.H1",)), lab())
     assert not same.posable and "hardly move" in same.why
+
+
+def test_a_passage_asks_for_the_key_with_the_most_attention():
+    rows = [
+        row
+        for row in kept_corpus(mini(), passages()).of("L6.H7")
+        if row.begin <= row.keys[0] < row.query and row.shares[0] >= 0.25
+    ]
+    question = Question("?", "which key", CAT, "corpus", head="L6.H7", passage=5)
+    found = prepare(question, lab())
+    assert found.passages == tuple(rows[2:5]) and found.covered == 2
+    assert found.key.accepted[0] == str(rows[4].keys[0])
+    assert found.key.score == pytest.approx(rows[4].shares[0])
+    values = [int(option.value) for option in found.options]
+    assert values == sorted(values) and all(rows[4].begin <= v < rows[4].query for v in values)
+    late = prepare(replace(question, passage=20), lab())
+    assert not late.options and "passages of the corpus show clearly" in late.why
+    small = prepare(question, _small_lab())
+    assert not small.options
+
+
+def test_passages_belong_to_one_of_four_heads():
+    question = Question("?", "whose passages", CAT, "corpus", head="top:previous_token")
+    found = prepare(question, lab())
+    assert found.key.accepted == ("L0.H0",) and len(found.options) == 4
+    assert "previous token" in found.option("L0.H0").text and found.covered is None
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from headlab import HeadlabError, Profile, cli, files, load_model, profile_model
 from headlab.sweeps import Local, Ray, engines, make_plan, read_cells, read_plan, run_sweep
 from headlab.sweeps.atlas import atlas_html
 from headlab.sweeps.cells import held_out, onsets
-from headlab.sweeps.measure import measure
+from headlab.sweeps.measure import Measured, measure
 from headlab.sweeps.plan import Plan
 from headlab.sweeps.price import HEAD_BYTES, price_of
 from headlab.sweeps.running import LOG, cell_file
@@ -139,23 +139,36 @@ NOTE = "HEADLAB_TEST_NOTE"  # where it is noted that step 20 was killed
 
 
 def killed_as_named(cell, key, delete_weights):
-    """The measuring of a cell: killed the first time for step 20, always for step 100."""
+    """The measuring of a cell: killed the first time for step 20."""
     note = Path(os.environ[NOTE])
-    if cell.step == 100 or (cell.step == 20 and not note.exists()):
+    if cell.step == 20 and not note.exists():
         note.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return measure(cell, key, delete_weights)
 
 
 def test_a_killed_worker_is_made_up_for(folder, tmp_path, monkeypatch, swept):
-    plan = make_plan([str(folder)], ["step20", "step100"], **QUICK)
+    plan = make_plan([str(folder)], ["step20"], **QUICK)
     monkeypatch.setenv(NOTE, str(tmp_path / "killed"))
     monkeypatch.setattr(engines, "measure", killed_as_named)
-    failed = run_sweep(plan, tmp_path)
-    assert [name.rpartition(" ")[2] for name in failed] == ["step100"]
-    assert "ended without a word" in next(iter(failed.values()))
+    assert run_sweep(plan, tmp_path) == {} and (tmp_path / "killed").exists()
     expected = cell_file(plan.cells[0], swept[1]).read_bytes()
     assert cell_file(plan.cells[0], tmp_path).read_bytes() == expected
+
+
+def test_a_cell_whose_process_always_ends_is_tried_twice_and_named(folder, tmp_path):
+    plan = make_plan([str(folder)], ["step0", "step20", "step100"], **QUICK)
+    asked = []
+
+    def engine(cells, delete_weights):
+        asked.append([cell.step for cell in cells])
+        for cell in cells:
+            yield cell, None if cell.step == 20 else Measured("{}")
+
+    failed = run_sweep(plan, tmp_path, engine=engine)
+    assert list(failed) == [str(plan.cells[1])]
+    assert "ended without a word" in failed[str(plan.cells[1])]
+    assert asked == [[0, 20, 100], [20]]  # the second time alone
 
 
 def test_no_worker_outlives_a_killed_sweep(folder, tmp_path):
@@ -351,26 +364,18 @@ def test_the_commands(swept, capsys, tmp_path):
     assert "holds no sweep" in capsys.readouterr().err
 
 
-def test_ray_gives_the_same_bytes_and_reports_nothing(swept, tmp_path):
-    plan, out, _ = swept
-    failed = run_sweep(plan, tmp_path, engine=Ray(2))
-    assert list(failed) == [str(plan.cells[3])]
-    assert contents(tmp_path) == contents(out)
-    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0" and not ray.is_initialized()
-
-
 def killed_in_ray(self, cell, key, delete_weights, device):
     return killed_as_named(cell, key, delete_weights)
 
 
-def test_a_killed_worker_of_ray_is_made_up_for(folder, tmp_path, monkeypatch, swept):
-    plan = make_plan([str(folder)], ["step20"], **QUICK)
+def test_ray_gives_the_same_bytes_though_a_worker_is_killed(swept, tmp_path, monkeypatch):
+    plan, out, _ = swept
     monkeypatch.setenv(NOTE, str(tmp_path / "killed"))
     monkeypatch.setattr(engines._Worker, "measure", killed_in_ray)
-    assert run_sweep(plan, tmp_path, engine=Ray(1)) == {}
-    assert (tmp_path / "killed").exists()
-    expected = cell_file(plan.cells[0], swept[1]).read_bytes()
-    assert cell_file(plan.cells[0], tmp_path).read_bytes() == expected
+    failed = run_sweep(plan, tmp_path / "sweep", engine=Ray(2))
+    assert list(failed) == [str(plan.cells[3])] and (tmp_path / "killed").exists()
+    assert contents(tmp_path / "sweep") == contents(out)
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0" and not ray.is_initialized()
 
 
 def test_what_ray_cannot_do_is_a_sentence(folder, tmp_path, monkeypatch):

@@ -2,11 +2,16 @@
 
 import numpy as np
 
-from headlab.behaviours import behaviours, get_behaviour
 from headlab.exercises.changed import changed_text, check_change
 from headlab.exercises.choosing import choose_largest
 from headlab.exercises.context import CannotTell, MeasurementContext
-from headlab.exercises.finding import find_head, key_positions, query_position
+from headlab.exercises.finding import (
+    find_head,
+    key_positions,
+    leading_heads,
+    query_position,
+    with_role,
+)
 from headlab.exercises.format import TOLD, Question
 from headlab.exercises.kinds.base import Figures, Kind
 from headlab.exercises.measures import Ranges
@@ -33,31 +38,10 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
             f"With this word changed, no earlier head tells {head} more than random messages of "
             "the same size do."
         )
-    heads = sorted(_offered(edges[0].sender, head, lab))
-    options = [Option(str(each), _with_role(each, lab)) for each in heads]
+    heads = sorted(leading_heads(edges[0].sender, OFFERED, lab, head.layer))
+    options = [Option(str(each), with_role(each, lab)) for each in heads]
     value = np.array([moved.get(each, 0.0) for each in heads])
     return choose_largest(question, options, Ranges(value, value - SEEN / 2, value + SEEN / 2))
-
-
-def _offered(best: Head, head: Head, lab: MeasurementContext) -> list[Head]:
-    """The best sender, and earlier heads that lead in one behaviour each."""
-    profile, found = lab.profile(), [best]
-    for name in behaviours():
-        score = profile.score.get(name)
-        if score is None or np.isnan(score[: head.layer]).all():
-            continue
-        early = score[: head.layer]
-        leads = Head(*map(int, np.unravel_index(np.nanargmax(early), early.shape)))
-        if leads not in found and len(found) < OFFERED:
-            found.append(leads)
-    return found
-
-
-def _with_role(head: Head, lab: MeasurementContext) -> str:
-    """A head and what it does in general."""
-    roles = lab.profile().roles(*head)
-    titles = ", ".join(get_behaviour(name).title.lower() for name in roles)
-    return f"{head} ({titles})" if titles else f"{head} (no role)"
 
 
 KIND = Kind(

@@ -22,11 +22,17 @@ from headlab.interventions import Intervention
 from headlab.measuring.reading import Reading
 from headlab.mechanisms import Edge, Faithfulness
 from headlab.models.tokens import resolve_start_token
+from headlab.profiles.corpus import CorpusLooks
 from headlab.profiles.profile import Profile
 from headlab.ui.services import rooms
 from headlab.ui.services.effects import get_removal
 from headlab.ui.services.mechanisms import get_faithfulness, get_senders
-from headlab.ui.services.results import ChosenText, get_profile, get_whole_reading
+from headlab.ui.services.results import (
+    ChosenText,
+    get_profile,
+    get_whole_reading,
+    ready_corpus,
+)
 from headlab.ui.services.second import has_second, second_profile
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.state import Selection
@@ -81,6 +87,9 @@ class SharedContext(MeasurementContext):
 
     def senders(self, text: Text, other: str, head: Head, query: int, key: int) -> tuple[Edge, ...]:
         return get_senders(self.selection, ChosenText(text.words), other, head, query, key)
+
+    def corpus(self) -> CorpusLooks:
+        return ready_corpus(self.selection) or super().corpus()
 
     def kept(
         self, text: Text, other: str, heads: tuple[Head, ...], end: Head, query: int, key: int

@@ -25,6 +25,7 @@ from headlab.figures import (
 )
 from headlab.heads import Head
 from headlab.languages import gettext as _
+from headlab.report.dashboards import row_html
 from headlab.ui.components.head_grid import GridView, head_grid
 from headlab.ui.services.learner import get_lab
 from headlab.ui.services.results import ChosenText, get_pictures, get_reading
@@ -45,6 +46,7 @@ def reveal(
 ) -> None:
     """The pictures, with the prediction over them; ``hidden`` ones are still asked about."""
     answers = get_kind(prepared.question.kind).answers
+    passages(prepared, uncovered=True)
     predicted = [Head.parse(value)] if answers == "head" else []
     marked = [*predicted, *prepared.counted]
     lines = []
@@ -64,6 +66,22 @@ def reveal(
     if lines:
         st.markdown(" ".join(lines))
     pictures(selection, prepared.question.text, hidden, marked, part)
+
+
+def passages(prepared: PreparedQuestion, uncovered: bool = False) -> None:
+    """The passages that a question shows: the framed token looks, the shaded ones are looked at.
+
+    What is looked at in the one asked about is not sent before the answer (``uncovered``).
+    """
+    if prepared.passages:
+        shown = range(len(prepared.passages))
+        open_ones = [uncovered or at != prepared.covered for at in shown]
+        st.html(
+            "".join(
+                row_html(row, keys=is_open)
+                for row, is_open in zip(prepared.passages, open_ones, strict=True)
+            )
+        )
 
 
 def before_and_after(

@@ -48,7 +48,7 @@ from headlab.ui.services.navigation import page_link
 from headlab.ui.services.speaking import speak_on
 from headlab.ui.services.start_page import guarded, page_header
 from headlab.ui.services.state import Selection
-from headlab.ui.views.reveal import pictures, reveal, verdict, view_key
+from headlab.ui.views.reveal import passages, pictures, reveal, verdict, view_key
 from headlab.ui.views.room_learner import (
     NOT_OPEN,
     VOTE_AGAIN,
@@ -354,6 +354,7 @@ def ask(
     they are asked for.
     """
     st.markdown(f"**{prepared.ask}**")
+    passages(prepared)
     values = [option.value for option in prepared.options]
     if len(values) <= FEW:
         value = st.pills(

@@ -23,7 +23,7 @@ from headlab.ui.services.effects import get_removal, get_sweep
 from headlab.ui.services.learner import get_record
 from headlab.ui.services.mechanisms import get_circuit, get_look
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import ChosenText, get_profile
+from headlab.ui.services.results import ChosenText, get_profile, ready_corpus
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.services.state import Selection
@@ -55,6 +55,12 @@ def write(selection: Selection, chosen: ChosenText, record: Record, profile: Pro
         **drafted("notes"),
     )
     choose_causes(selection, chosen)
+    if ready_corpus(selection) is not None:
+        st.toggle(
+            "The heads of the passports on ordinary text",
+            help="The passages where they write most, as on the Head page, “Over a corpus”.",
+            **drafted("corpus"),
+        )
     draft = fitting(selection, chosen, get_draft(), record, profile)
     given, names = given_to(draft, record), head_names(profile)
     left, middle, right = st.columns(3, vertical_alignment="bottom")
@@ -82,7 +88,11 @@ def write(selection: Selection, chosen: ChosenText, record: Record, profile: Pro
         placeholder="all of them",
         **drafted("behaviours", profile.behaviours),
     )
-    for asked, name in ((given.removes, "interventions"), (given.explains, "mechanisms")):
+    for asked, name in (
+        (given.removes, "interventions"),
+        (given.explains, "mechanisms"),
+        (given.corpus, "corpus"),
+    ):
         if asked and draft.sections and name not in draft.sections:
             st.caption(f"Choose the section “{SECTIONS[name].title}” too, to have it in.")
     if not given.has_answers:
@@ -130,7 +140,7 @@ def has_circuit(selection: Selection, chosen: ChosenText) -> bool:
 def given_to(draft: Draft, record: Record) -> Given:
     """What there is for a report that is drafted like this (:func:`fitting`)."""
     removes, explains = draft.every or draft.without, draft.why or draft.circuit
-    return Given(record, draft.notes, removes=removes, explains=explains)
+    return Given(record, draft.notes, removes=removes, explains=explains, corpus=draft.corpus)
 
 
 def head_names(profile: Profile) -> list[str]:
@@ -148,6 +158,7 @@ def fitting(
         without=draft.without and able and bool(selection.removed),
         every=draft.every and able,
         why=draft.why and able and selection.head is not None,
+        corpus=draft.corpus and ready_corpus(selection) is not None,
         circuit=draft.circuit and able and has_circuit(selection, chosen),
         behaviours=tuple(name for name in draft.behaviours if name in profile.behaviours),
         heads=tuple(name for name in draft.heads if name in names),
@@ -183,6 +194,7 @@ def measured(selection: Selection, chosen: ChosenText, draft: Draft) -> Measured
         tuple(why),
         told,
         kept,
+        ready_corpus(selection) if draft.corpus else None,
     )
 
 

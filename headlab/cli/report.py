@@ -26,6 +26,8 @@ from headlab.interventions import Intervention, Sweep, ablate, ablation_sweep, m
 from headlab.measuring.reading import read_text
 from headlab.mechanisms import explain_attention
 from headlab.models.loaded import LoadedModel
+from headlab.profiles.corpus import CorpusLooks, corpus_looks, passages
+from headlab.profiles.profile import Profile
 from headlab.report import (
     REPORTED,
     SECTIONS,
@@ -83,6 +85,9 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         help="say why a head looks from one position to another, such as 3.7:12:6 (the start token "
         "is position 0)",
         **several,
+    )
+    parser.add_argument(
+        "--corpus", action="store_true", help="show the heads of the passports on ordinary text"
     )
     parser.add_argument("--every", action="store_true", help="remove every head, each alone")
     parser.add_argument(
@@ -150,6 +155,7 @@ def _measured(options: argparse.Namespace) -> Report:
         interventions=interventions,
         sweep=sweep,
         explanations=explanations,
+        corpus=_corpus(model, profile, options) if options.corpus else None,
         comparison=comparison,
         record=record,
         sections=options.sections,
@@ -164,6 +170,14 @@ def _measured(options: argparse.Namespace) -> Report:
         model=options.model,
         second=options.compare or "",
     )
+
+
+def _corpus(model: LoadedModel, profile: Profile, options: argparse.Namespace) -> CorpusLooks:
+    """What the heads do over headlab's passages, read now if that is not kept."""
+    with progress_bar(model.name) as progress:
+        return corpus_looks(
+            model, passages(), profile, start_token=start_policy(options), progress=progress
+        )
 
 
 def _look(word: str) -> tuple[Head, int, int]:

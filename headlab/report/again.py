@@ -36,6 +36,7 @@ def command(data: dict[str, Any]) -> str:
         given += [("watch", w["text"]) for w in removed["watched"] if w["text"] != expected]
     for why in (data["mechanisms"] or {"why": []})["why"]:
         given += [("explain", f"{why['head']}:{why['query']}:{why['key']}")]
+    flags += ["--corpus"] if data["corpus"] else []
     flags += ["--every"] if data["sweep"] else []
     given += [("compare", against["asked_for"])] if against else []
     given += [("sections", name) for name in data["sections"]]

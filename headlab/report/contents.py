@@ -28,6 +28,7 @@ from headlab.report.compared import compared
 from headlab.report.inputs import ReportInput, report_date
 from headlab.report.mechanisms import mechanisms
 from headlab.report.numbers import mean_known, number, numbers
+from headlab.report.on_corpus import on_corpus
 
 SCHEMA = "headlab.report/1"
 MAX_LINE = 200  # characters of a title, a name, a course
@@ -87,6 +88,8 @@ def report_data(given: ReportInput) -> dict[str, Any]:
             "reading": _reading(reading),
             "patterns": _patterns(reading),
         }
+        if "corpus" in sections and given.corpus is not None:
+            data["corpus"] = on_corpus(given.corpus, profile, chosen)
     if "interventions" in sections and reading is not None:
         data["interventions"] = removed_heads(reading, given.interventions)
         data["sweep"] = every_head(reading, given.sweep)
@@ -110,6 +113,7 @@ _NO_TEXT: dict[str, Any] = {
     "interventions": [],
     "sweep": None,
     "mechanisms": None,
+    "corpus": None,
 }
 
 

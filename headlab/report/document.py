@@ -22,6 +22,7 @@ from headlab.exercises import Record, parse_record, record_from_dict
 from headlab.figures import labels
 from headlab.files import decoded, read_bytes, to_csv, write_file
 from headlab.heads import Head
+from headlab.measuring.budget import SHARES
 from headlab.measuring.reading import Reading
 from headlab.profiles.profile import Profile
 from headlab.report import drawing
@@ -121,6 +122,7 @@ def make_report(reading: Reading | None, profile: Profile, **options: Any) -> Re
     explanations : what ``explain_attention`` found on the same text.
     told : what ``strongest_senders`` found, each as a :class:`Told`.
     kept : what ``Circuit.faithfulness`` found on the same text, for one circuit.
+    corpus : what ``corpus_looks`` found with the same model; shown for the heads of the passports.
     removals : what rungs 4 and 5 of the evidence ladders on the passports are compared with.
     comparison : what ``compare_profiles`` found, one of its two profiles being this one.
     record : the learner's own predictions, observations, explanations and revisions.
@@ -215,6 +217,7 @@ def _draw(data: Mapping[str, Any], source: str) -> str:
             most_sinks=int(np.argmax(data["statistics"]["sinks"])),
             patterns=cache(lambda: unpack_patterns(data["patterns"]).astype(np.float32)),
             drawing=drawing,
+            shares_words=SHARES,
             labels=labels,
             about=get_behaviour,
             reference=get_reference,

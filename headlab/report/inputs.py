@@ -14,6 +14,7 @@ from headlab.interventions import Intervention, Sweep
 from headlab.measuring.reading import Reading
 from headlab.mechanisms import AttentionExplanation, Faithfulness
 from headlab.profiles.compare import ProfileComparison
+from headlab.profiles.corpus import CorpusLooks
 from headlab.profiles.profile import Profile
 from headlab.report.mechanisms import Told
 from headlab.report.sections import Given, chosen_sections
@@ -30,6 +31,7 @@ class ReportInput:
     explanations: Sequence[AttentionExplanation] = ()
     told: Sequence[Told] = ()
     kept: Sequence[Faithfulness] = ()
+    corpus: CorpusLooks | None = None
     removals: Sequence[Removals] = ()
     comparison: ProfileComparison | None = None
     record: Record | None = None
@@ -57,6 +59,7 @@ class ReportInput:
             has_text=self.reading is not None,
             removes=bool(self.interventions) or self.sweep is not None,
             explains=bool(self.explanations or self.told or self.kept),
+            corpus=self.corpus is not None,
             compares=self.comparison is not None,
         )
         return list(chosen_sections(self.sections, given))

@@ -20,6 +20,7 @@ class Given:
     has_text: bool = True
     removes: bool = False
     explains: bool = False
+    corpus: bool = False
     compares: bool = False
 
     @property
@@ -54,6 +55,12 @@ SECTIONS = {
         Section("text", "The text", _has_text, _A_TEXT),
         Section("maps", "Every head, behaviour by behaviour", _has_text, _A_TEXT),
         Section("passports", "Head passports", _has_text, _A_TEXT),
+        Section(
+            "corpus",
+            "The same heads on ordinary text",
+            lambda given: given.has_text and given.corpus,
+            "the corpus: add --corpus",
+        ),
         Section(
             "interventions",
             "What happens without these heads",

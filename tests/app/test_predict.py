@@ -330,5 +330,5 @@ def test_what_is_looked_at_in_the_passage_asked_about_is_sent_after_the_answer(l
     assert all("--s:" in row for row in shown[:2]) and "--s:" not in shown[2]
     options = prepare(sheets()["on-real-text"].steps[0].question, lab).options
     answer(test, options[0].value, 3)
-    after = [each.proto.body for each in test.get("html") if 'class="seen"' in each.proto.body][0]
+    after = next(each.proto.body for each in test.get("html") if 'class="seen"' in each.proto.body)
     assert all("--s:" in row for row in after.split("</p>")[:3])

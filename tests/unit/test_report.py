@@ -40,6 +40,7 @@ from headlab.evidence.ladder import Removals, evidence_ladder
 from headlab.exercises import Entry, MeasurementContext, Record, prepare, sheets
 from headlab.heads import Head
 from headlab.interventions import with_word
+from headlab.profiles.corpus import kept_corpus, passages
 from headlab.report import SECTIONS, Report, Told, read_notes, read_record, read_report
 from headlab.report.contents import MAX_CARDS
 from headlab.report.notes import notes_html
@@ -117,6 +118,7 @@ def report():
         interventions=removed()[0],
         sweep=removed()[1],
         explanations=explained()["explanations"],
+        corpus=kept_corpus(mini(), passages()),
         comparison=compare_profiles(profile, weak()),
         second="weak.json",
         record=record(),
@@ -197,6 +199,8 @@ def test_every_number_on_the_page_is_the_one_in_the_data():
 def test_no_digit_on_the_page_comes_from_anywhere_else():
     data = report().data
     words = "\n".join(strings(data))
+    rows = [row for head in data["corpus"]["heads"] for row in head["rows"]]
+    words += "\n".join("".join(row["tokens"]) for row in rows)  # a word may be several tokens
     fixed = "".join(p.read_text() for p in (ROOT / "headlab/report/templates").rglob("*.html"))
     fixed += "".join(about.summary + about.measured_as for about in map(get_behaviour, NAMES))
     fixed += " ".join(source for name in NAMES for source in get_behaviour(name).sources)
@@ -659,6 +663,7 @@ def test_it_stays_small(n_layers, n_heads, n_tokens, largest):
         ({"sections": ["interventions"]}, "name them with --remove"),
         ({"sections": ["comparison"]}, "name it with --compare"),
         ({"sections": ["mechanisms"]}, "name it with --explain"),
+        ({"sections": ["corpus"]}, "add --corpus"),
         ({"behaviours": ["induktion"]}, "Did you mean 'induction'"),
         ({"heads": [Head(0, 2)]}, "no head L0.H2"),
         ({"date": "yesterday"}, "is no date"),
@@ -709,6 +714,23 @@ def test_a_look_and_a_circuit_are_reported_as_they_were_found():
              if "data-at" in dict(attributes)}  # fmt: skip
     assert {"mechanisms/told/0/edges/0/change", "mechanisms/kept/0/alone"} <= shown
     assert not made.data["again"]  # no command collects a circuit
+
+
+def test_passages_are_those_of_the_corpus():
+    looks, found = kept_corpus(mini(), passages()), report().data["corpus"]
+    assert [each["head"] for each in found["heads"]] == [c["head"] for c in report().data["cards"]]
+    for each in found["heads"]:
+        (row, *_), first = looks.of(each["head"]), each["rows"][0]
+        assert tuple(first["tokens"]) == row.texts and first["query"] == row.query - row.begin
+        seen = {
+            row.begin + at: share for at, share in enumerate(first["shares"]) if share is not None
+        }
+        expected = {
+            k: s for k, s in zip(row.keys, row.shares, strict=True) if k >= row.begin and s >= 0.01
+        }
+        assert seen == pytest.approx(expected, abs=1e-6)
+    with pytest.raises(HeadlabError, match="The corpus was read with another model"):
+        small(corpus=looks)
 
 
 def test_too_many_heads_or_a_profile_of_another_model_get_a_sentence():

@@ -11,6 +11,7 @@ from headlab.exercises import Record
 from headlab.heads import Head
 from headlab.interventions import Intervention, Sweep
 from headlab.mechanisms import AttentionExplanation, Faithfulness
+from headlab.profiles.corpus import CorpusLooks
 from headlab.report import Told, make_report, read_report, report_date
 from headlab.ui.services.results import ChosenText, get_profile, get_whole_reading
 from headlab.ui.services.sharing import get_model
@@ -26,7 +27,8 @@ class Draft:
 
     ``without``: say what happens without the heads that the address removes; ``every``: remove
     every head in turn; ``why``: why the address's head looks where it does; ``circuit``: what was
-    collected on the Circuit page, and how much of it is left alone.
+    collected on the Circuit page, and how much of it is left alone; ``corpus``: what the heads of
+    the passports do on ordinary text.
     """
 
     sections: tuple[str, ...] = ()
@@ -40,6 +42,7 @@ class Draft:
     every: bool = False
     why: bool = False
     circuit: bool = False
+    corpus: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,7 @@ class Measured:
     explanations: tuple[AttentionExplanation, ...] = ()
     told: tuple[Told, ...] = ()
     kept: tuple[Faithfulness, ...] = ()
+    corpus: CorpusLooks | None = None
 
 
 @dataclass(frozen=True)

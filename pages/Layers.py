@@ -69,12 +69,12 @@ def controls(selection: Selection) -> None:
             placeholder="Mark heads …",
             format_func=lambda name: get_behaviour(name).title,
             label_visibility="collapsed",
-            width=170,
+            width=145,
             **state.bound("behaviour", selection.behaviour),
         )
         st.toggle("All layers", **state.bound("overview", selection.overview))
         name_model(selection)
-        with st.popover("How to read this", icon=":material/help:", type="tertiary"):
+        with st.popover("Help", icon=":material/help:", type="tertiary"):
             st.markdown(HOW)
             if not selection.is_own_text:
                 st.markdown(f"**Look for:** {guided_texts()[selection.text_name].look}")

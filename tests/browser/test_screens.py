@@ -66,6 +66,8 @@ def test_layers_shows_everything_at_once(screen, app):
     if width > 500:  # beside the cards; on a phone a sheet that a press opens
         assert bottom(page, page.locator(".detail")) <= height
         assert boxes[0]["y"] < 200
+        inside = "element => element.scrollWidth <= element.clientWidth + 1"
+        assert page.locator(".st-key-controls").evaluate(inside)  # no control is cut off
     assert fits(page, width)
 
 

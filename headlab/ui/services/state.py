@@ -26,6 +26,7 @@ from headlab.profiles.looks import look_names
 from headlab.ui.services.collected import Collected
 
 OWN = "own"
+SET_AGAIN = 3  # runs of a page in which a widget is told its value
 ANY_LAYER = -1  # none has been chosen: the page opens where there is something to see
 OWN_TEXT = "own_text"
 _FIRST_MODEL = "first model"
@@ -427,11 +428,16 @@ def empty_for(about: Any, values: Mapping[str, Any]) -> None:
     """Set widgets, by key, back to these values when what they are about is no longer the same.
 
     Keys that name it would not do: Streamlit never forgets a key that it has seen, and a session
-    would grow with every text. Nor does it keep the value of a widget that a run did not come to.
+    would grow with every text. Nor does it keep the value of a widget that a run did not come to,
+    or tell the browser again what a run that was cut short has set: so it is set several times.
     """
     last = f"{', '.join(values)}: about"
-    if st.session_state.get(last) != about or any(key not in st.session_state for key in values):
-        st.session_state.update({**values, last: about})
+    known, times = st.session_state.get(last, (None, 0))
+    if known != about or any(key not in st.session_state for key in values):
+        st.session_state.update({**values, last: (about, 1)})
+    elif times < SET_AGAIN:
+        st.session_state.update({key: st.session_state[key] for key in values})
+        st.session_state[last] = (about, times + 1)
 
 
 def own_text() -> str:

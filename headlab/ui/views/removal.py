@@ -29,6 +29,7 @@ from headlab.ui.views.removal_sweep import every_head
 from headlab.ui.views.text_choice import choose_text
 from headlab.ui.views.words import names_of, plain, quoted
 
+NARROW_MAP = 18  # layers of a map that a third of the page has room for
 PREDICTIONS = "predicted effects"
 FIRST = "previous_token"
 
@@ -42,7 +43,8 @@ def removal_view(selection: Selection) -> None:
         return
     watch = as_token(word, chosen.text)
     found = {mode: get_removal(selection, chosen, mode, watch) for mode in REPORTED}
-    result, picker = st.columns([2, 1], gap="medium")
+    deep = get_model(selection.model).n_layers > NARROW_MAP
+    result, picker = st.columns([1, 1] if deep else [2, 1], gap="medium")
     with picker:
         removal_map(selection)
     with result:

@@ -69,7 +69,7 @@ def text_line(selection: Selection, opens: bool = False, lens: bool = True) -> N
         [*texts, OWN],
         format_func=lambda name: "Your own text" if name == OWN else texts[name].title,
         label_visibility="collapsed",
-        width=230,
+        width=190,
         **state.bound("text_name", selection.text_name, lambda name: {"text_name": name, **anew}),
     )
     if not selection.is_own_text or state.own_text():

@@ -14,6 +14,7 @@ from headlab.sweeps import Local, Plan, Ray, make_plan, read_cells, read_plan, r
 from headlab.sweeps.atlas import atlas_html
 from headlab.sweeps.engines import Engine
 from headlab.sweeps.price import price_of
+from headlab.sweeps.running import missing
 
 ENGINES = ("local", "ray")
 
@@ -78,7 +79,8 @@ def _sweep(options: argparse.Namespace) -> int:
         return _status(options)
     plan = _plan(options)
     engine = _engine(options)
-    price = price_of(plan)
+    left = missing(plan, options.out, options.again)
+    price = price_of(Plan(tuple(left)))
     if options.dry_run:
         print(price.words(options.workers, options.delete_weights))
         return DONE

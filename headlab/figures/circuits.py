@@ -13,15 +13,30 @@ WIDEST = 9.0  # pixels
 
 
 def circuit_figure(
-    focus: Head, edges: Sequence[Edge], listeners: Sequence[Listener], policy: str
+    focus: Head,
+    edges: Sequence[Edge],
+    listeners: Sequence[Listener],
+    policy: str,
+    wired: Sequence[Head] = (),
 ) -> go.Figure:
     """Senders left, the head in the middle, right the heads that listen to it.
 
     A line is the wider the more it changes; blue through queries, orange and dashed through keys.
+    Dotted and faint: heads that it is ``wired`` to by the weights, whatever the text.
     """
     figure = go.Figure()
-    senders = sorted({edge.sender for edge in edges})
+    senders = sorted({*(edge.sender for edge in edges), *wired})
     places = {head: (0.0, at) for head, at in zip(senders, _spread(len(senders)), strict=True)}
+    for head in wired:
+        x, y = places[head]
+        figure.add_scatter(
+            x=[x, 1.0],
+            y=[y, 0.5],
+            mode="lines",
+            line={"color": GREY, "width": 1, "dash": "dot"},
+            hoverinfo="skip",
+            showlegend=False,
+        )
     most = max((abs(edge.change) for edge in edges), default=1.0)
     for edge in edges:
         x, y = places[edge.sender]
@@ -39,7 +54,8 @@ def circuit_figure(
     _heads(figure, 1.0, [focus], "top center", FRAME)
     figure.update_xaxes(visible=False, range=[-0.6, 2.7 if listeners else 1.35])
     figure.update_yaxes(visible=False, range=[-0.1, 1.1])
-    return laid_out(figure, f"Who tells {focus} where to look", policy, height=300)
+    title = f"Who tells {focus} where to look" if edges else f"Who listens to {focus}"
+    return laid_out(figure, title, policy, height=300)
 
 
 def _line(

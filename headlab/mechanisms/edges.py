@@ -7,11 +7,7 @@ import numpy as np
 
 from headlab.errors import HeadlabError
 from headlab.heads import Head
-from headlab.interventions.base import (
-    HeadName,
-    Progress,
-    read,
-)
+from headlab.interventions.base import HeadName, Progress, read
 from headlab.interventions.patching import check_lengths
 from headlab.mechanisms.composing import Input, checked
 from headlab.mechanisms.paths import path_patch_map
@@ -21,7 +17,6 @@ from headlab.models.tokens import StartToken
 from headlab.models.weights import check_weights
 
 SEEN = 0.25  # a change of a score below this counts as none: by chance one path in 21 passes
-
 HEARD = 0.05  # of a row of attention: less is not seen in a picture
 
 
@@ -47,7 +42,7 @@ class Edge:
         return abs(self.change) >= SEEN and bool(larger.all())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Listener:
     """What a later head hears of a sender through one of its inputs.
 

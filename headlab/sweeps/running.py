@@ -50,7 +50,7 @@ def run_sweep(
     """
     plan.save(folder)
     measured = engine or Local()
-    left = [cell for cell in plan.cells if _is_missing(cell, folder, again)]
+    left = missing(plan, folder, again)
     before, began = len(plan.cells) - len(left), time.monotonic()
     deaths: Counter[Cell] = Counter()
     while left:
@@ -90,10 +90,14 @@ def failures(plan: Plan, folder: Path) -> dict[str, str]:
     return {name: f.read_text(encoding="utf-8").strip() for name, f in found.items() if f.is_file()}
 
 
-def _is_missing(cell: Cell, folder: Path, again: bool) -> bool:
-    if cell_file(cell, folder).is_file():
-        return False
-    return again or not failure_file(cell, folder).is_file()
+def missing(plan: Plan, folder: Path, again: bool = False) -> list[Cell]:
+    """The cells that are left to measure; those that failed only ``again``."""
+    return [
+        cell
+        for cell in plan.cells
+        if not cell_file(cell, folder).is_file()
+        and (again or not failure_file(cell, folder).is_file())
+    ]
 
 
 def _keep(cell: Cell, folder: Path, found: Measured) -> None:

@@ -1,9 +1,10 @@
 """The Circuit page: predicted first, the engine's numbers, and a circuit that is collected."""
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab import Circuit, load_model
+from headlab import Circuit, composition, load_model
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.interventions import with_word
@@ -98,6 +99,16 @@ def test_the_first_layer_is_told_by_nobody_and_shows_who_listens(edges):
     best = found[0]
     assert f"**{best.before:.0%} → {best.after:.0%}**" in said(test)
     assert f"And {len(found) - 5} more that move less" in said(test)
+
+
+def test_what_the_weights_suggest_stands_beside_what_was_patched():
+    test = guess(page(), None)
+    next(each for each in test.toggle if "weights alone" in each.label).set_value(True).run()
+    assert not test.exception and not test.error
+    found = composition(load_model("mini"))
+    ways = pd.concat([found.into("L3.H7", through) for through in ("query", "key")])
+    best = ways.sort_values("excess", ascending=False).iloc[0]
+    assert f"Dotted: {best['head']} ({best['excess']:+.1f})" in said(test)
 
 
 def test_the_last_layer_is_heard_by_nobody():

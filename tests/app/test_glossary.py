@@ -16,7 +16,7 @@ TERMS = """
     Role, Role confidence, Label, Tag, Stability, Holds in, Margin,
     Writing, Eigenvalue copying, Evidence ladder,
     Removal, Mean ablation, Control, Patching, Direct logit attribution, Self-repair,
-    Path patching, Circuit, Faithfulness,
+    Path patching, Circuit, Faithfulness, Completeness, Corpus,
     Active, Quiet, Too little to tell, Cannot be triggered by this text, Shape hint,
     Entity and attribute, Sureness
 """

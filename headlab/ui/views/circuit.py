@@ -1,6 +1,7 @@
 """The Circuit page: who tells a head where to look, and whether the heads collected do it alone."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,12 @@ from headlab.measuring.reading import Reading
 from headlab.mechanisms import Edge, Faithfulness, Listener
 from headlab.ui.services import state
 from headlab.ui.services.collected import MAX_WORD, Collected, place
-from headlab.ui.services.mechanisms import get_kept_alone, get_listeners, get_senders
+from headlab.ui.services.mechanisms import (
+    get_composition,
+    get_kept_alone,
+    get_listeners,
+    get_senders,
+)
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ChosenText, policy
 from headlab.ui.services.sharing import get_model
@@ -28,6 +34,7 @@ from headlab.ui.views.words import names_of, plain, quoted
 WORDS = ("dog", "house", "day", "man", "John", "a", "not")  # to put in a word's place
 GUESSES = 4  # heads to choose from
 LISTENERS = 5
+WIRED = 3
 GUESSED = "guessed who tells it"
 THROUGH = {"query": "through its queries", "key": "through its keys"}
 
@@ -61,8 +68,9 @@ def who_tells(
         for edge in told:
             line(edge, float(pattern[query, key]), query, key)
         heard = who_listens(selection, chosen, other.text, head, names)
+        wired = by_weights(selection, head)
     with drawn:
-        graph(selection, reading, head, told, heard)
+        graph(selection, reading, head, told, heard, wired)
     mine = Collected(
         place(selection.model, selection.start_token, chosen.text),
         query,
@@ -164,10 +172,15 @@ def guessed(reading: Reading, head: Head, told: list[Edge], about: tuple[object,
 
 
 def graph(
-    selection: Selection, reading: Reading, head: Head, told: list[Edge], heard: list[Listener]
+    selection: Selection,
+    reading: Reading,
+    head: Head,
+    told: list[Edge],
+    heard: list[Listener],
+    wired: Sequence[Head] = (),
 ) -> None:
     """Senders, the head and, if asked for, those that listen to it; a press goes there."""
-    figure = circuit_figure(head, told, heard, model_policy(reading))
+    figure = circuit_figure(head, told, heard, model_policy(reading), wired)
     pressed = st.plotly_chart(
         figure,
         key="circuit graph",
@@ -199,6 +212,29 @@ def line(edge: Edge, looks: float, query: int, key: int) -> None:
             f"{edge.change:+.1f} (random messages: {edge.controls.min():+.1f} to "
             f"{edge.controls.max():+.1f})"
         )
+
+
+def by_weights(selection: Selection, head: Head) -> list[Head]:
+    """The earlier heads whose output this one can read most, by the weights alone."""
+    asked = st.toggle(
+        "What do the weights alone suggest?",
+        help="Earlier heads whose output its queries or keys can read most, whatever the text.",
+    )
+    if not asked:
+        return []
+    try:
+        found = get_composition(selection)
+    except HeadlabError as error:
+        st.info(str(error))
+        return []
+    ways = pd.concat([found.into(head, through) for through in ("query", "key")])
+    ways = ways.sort_values("excess", ascending=False).drop_duplicates("head").head(WIRED)
+    named = ", ".join(f"{row.head} ({row.excess:+.1f})" for row in ways.itertuples())
+    st.caption(
+        f"Dotted: {named}, in standard deviations beyond random weights. What a head can read is "
+        "not yet what it does read on this text."
+    )
+    return [Head.parse(str(name)) for name in ways["head"]]
 
 
 def only_heard(

@@ -50,11 +50,11 @@ class Download:
 
     ``total`` and ``done`` are bytes (``total`` is 0 until the hub has said it), ``doing`` is what
     happens after the last byte, ``error`` the sentence of a download that failed, ``folder`` where
-    a finished one lies.
+    a finished one lies. It ``waits`` for another program that downloads the model, or gives up.
     """
 
-    def __init__(self, name: str, revision: str = "") -> None:
-        self.name, self.revision = name, revision
+    def __init__(self, name: str, revision: str = "", waits: bool = False) -> None:
+        self.name, self.revision, self.waits = name, revision, waits
         self.total = 0
         self.done = 0
         self.doing = ""
@@ -141,11 +141,12 @@ _DOWNLOADS: dict[tuple[str, str], Download] = {}  # by name and revision
 _LOCK = threading.Lock()
 
 
-def start_download(name: str, revision: str = "") -> Download:
+def start_download(name: str, revision: str = "", waits: bool = False) -> Download:
     """Fetch a model in the background, or join the download of it that is running.
 
     ``revision`` is a branch, tag or commit of the hub; by default that of the catalogue, else main.
-    What is there already is checked against the hub's checksums and fetched again where it is
+    ``waits``: for another program that fetches the same model, whatever its revision. What is
+    there already is checked against the hub's checksums and fetched again where it is
     wrong. Raises HeadlabError for a name that cannot be downloaded.
     """
     if name in CATALOGUE and CATALOGUE[name].folder:
@@ -159,7 +160,7 @@ def start_download(name: str, revision: str = "") -> Download:
     with _LOCK:
         download = _DOWNLOADS.get((name, revision))
         if download is None or not download.running:
-            download = _DOWNLOADS[name, revision] = Download(name, revision)
+            download = _DOWNLOADS[name, revision] = Download(name, revision, waits)
             download.start()
         return download
 
@@ -186,7 +187,7 @@ def _fetch_model(download: Download, where: Settings) -> Path:
     lock = where.cache / ".locks" / folder.name / "headlab.lock"
     for place in (snapshot, folder / "blobs", lock.parent):
         place.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(lock, timeout=0):
+    with filelock.FileLock(lock, timeout=-1 if download.waits else 0):
         # Weights last: a download that ends early leaves nothing that looks complete.
         for files in (small, weights):
             _fetch_files(download, where, repository, snapshot, files)

@@ -59,7 +59,8 @@ def measure(cell: Cell, key: str, delete_weights: bool = False, device: str = "c
 
 def _fetch(cell: Cell) -> Path:
     """The folder of a revision from the hub, fetched where it is missing."""
-    download = start_download(cell.model, cell.revision)
+    # another worker may be fetching another revision of the same model
+    download = start_download(cell.model, cell.revision, waits=True)
     download.wait()
     if download.error is not None:
         raise HeadlabError(download.error)

@@ -375,6 +375,15 @@ def test_another_program_downloads_the_same(server):
     good()
 
 
+def test_a_sweep_waits_for_another_program(server):
+    lock = hub.settings().cache / ".locks" / "models--gpt2" / "headlab.lock"
+    lock.parent.mkdir(parents=True)
+    with filelock.FileLock(lock):
+        download = downloads.start_download("gpt2", waits=True)
+        assert not download.wait(0.5) and download.error is None
+    assert download.wait(30) and download.error is None and download.folder is not None
+
+
 def test_an_error_nobody_thought_of_is_a_sentence_and_logged(server, monkeypatch, caplog):
     with monkeypatch.context() as patch:
         patch.setattr(downloads, "_put_in_place", lambda *_: 1 / 0)

@@ -21,9 +21,9 @@ from headlab.models.hub import find_model
 from headlab.ui.components.head_map import head_map
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ready_profile
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import start_page
-from headlab.ui.services.state import Selection
 from headlab.ui.views.room import show_room
 from headlab.ui.views.textbook import SHAPES, WORDS, textbook_picture
 from headlab.ui.views.words import plain

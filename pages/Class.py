@@ -17,9 +17,9 @@ from headlab.languages import gettext as _
 from headlab.report import read_record
 from headlab.ui.services import rooms
 from headlab.ui.services.learner import get_lab
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.speaking import language_of, speak
 from headlab.ui.services.start_page import guarded, page_header, start_page
-from headlab.ui.services.state import Selection
 from headlab.ui.views.class_board import downloads, show_board, show_files
 from headlab.ui.views.room_teacher import offer_room, take_teacher_link, taught_room
 

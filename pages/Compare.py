@@ -9,9 +9,9 @@ import streamlit as st
 from headlab.profiles.history import read_history
 from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import page_header, start_page
-from headlab.ui.services.state import Selection
 from headlab.ui.views.compare import compare
 from headlab.ui.views.compare_choice import others_here
 from headlab.ui.views.training import training

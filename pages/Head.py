@@ -17,8 +17,8 @@ from headlab.ui.services import state
 from headlab.ui.services.code import head_code
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_layer, get_profile, get_reading
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.start_page import guarded, page_header, start_page
-from headlab.ui.services.state import Selection
 from headlab.ui.views.as_code import as_code
 from headlab.ui.views.composing import composes
 from headlab.ui.views.head_choice import head_choice, names_of_all, place

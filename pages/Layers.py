@@ -27,9 +27,10 @@ from headlab.ui.services.results import (
     get_reading,
     ready_profile,
 )
+from headlab.ui.services.selection import ANY_LAYER, OWN, Selection, fit
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, name_model, start_page
-from headlab.ui.services.state import ANY_LAYER, OWN, OWN_TEXT, Selection
+from headlab.ui.services.state import OWN_TEXT
 from headlab.ui.views.as_code import as_code
 from headlab.ui.views.going_on import n_written
 from headlab.ui.views.passport import passport
@@ -189,7 +190,7 @@ def grid_and_passport(selection: Selection, chosen: ChosenText, marked: list[Hea
     with guarded():
         go_on()
         model = get_model(selection.model)
-        fitting, _ = state.fit(state.current()[0], model.n_layers, model.n_heads)
+        fitting, _ = fit(state.current()[0], model.n_layers, model.n_heads)
         reading, profile = get_reading(selection, chosen), ready_profile(selection)
         pictures = get_pictures(selection, chosen)
         pair = asked_pair(selection, chosen, reading)

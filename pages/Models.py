@@ -17,9 +17,9 @@ from headlab.models.hub import can_be_fetched, find_model
 from headlab.models.loading import choose_folder, place_named
 from headlab.ui.services import state
 from headlab.ui.services.results import get_comparisons, ready_comparisons
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model, unload_models
 from headlab.ui.services.start_page import guarded, page_header, start_page
-from headlab.ui.services.state import Selection
 from headlab.units import gigabytes
 
 ANOTHER = "another"

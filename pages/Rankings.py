@@ -9,8 +9,8 @@ import streamlit as st
 from headlab.ui.services import state
 from headlab.ui.services.code import rankings_code
 from headlab.ui.services.results import get_profile
+from headlab.ui.services.selection import NAME_MAPS
 from headlab.ui.services.start_page import page_header, start_page
-from headlab.ui.services.state import NAME_MAPS
 from headlab.ui.views.as_code import as_code
 from headlab.ui.views.name_maps import name_maps
 from headlab.ui.views.rankings import USUAL, rankings

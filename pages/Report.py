@@ -24,9 +24,9 @@ from headlab.ui.services.learner import get_record
 from headlab.ui.services.mechanisms import get_circuit, get_look
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_profile, ready_corpus
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded, page_header, start_page
-from headlab.ui.services.state import Selection
 from headlab.ui.views.removal import as_token, names_of
 from headlab.ui.views.text_choice import choose_text, marked_pairs
 

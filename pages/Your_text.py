@@ -17,9 +17,10 @@ from headlab.profiles.profile import Profile
 from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_profile, get_reading
+from headlab.ui.services.selection import OWN, Selection
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import page_header, start_page
-from headlab.ui.services.state import OWN, OWN_TEXT, Selection
+from headlab.ui.services.state import OWN_TEXT
 from headlab.ui.views.going_on import ask_about_words, go_on, say_what_is_written
 from headlab.ui.views.passport import CIRCLES
 from headlab.ui.views.text_choice import TYPED, copy_link, mark, marked_pairs, with_marks

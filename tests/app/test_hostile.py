@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab.ui.services import state
+from headlab.ui.services.selection import _PARTS
 from tests import hostile_input as hostile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +32,7 @@ def test_texts_on_the_page_that_reads_them():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_addresses_of_every_page(page):
-    names = [part.name for part in state._PARTS]
+    names = [part.name for part in _PARTS]
     for query in hostile.addresses(2, names, seed=len(page)):
         test = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=120)
         test.switch_page(page)

@@ -10,8 +10,8 @@ from headlab.ui.services import results
 from headlab.ui.services.learner import get_lab
 from headlab.ui.services.results import ChosenText, get_reading
 from headlab.ui.services.second import _words
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model, result_cache
-from headlab.ui.services.state import Selection
 from tests.app.test_head_page import values
 from tests.app.test_pages import opened
 from tests.passes import counted

@@ -12,7 +12,7 @@ from headlab import HeadlabError, load_model, profile_model
 from headlab.behaviours import get_behaviour
 from headlab.evidence.observations import name_observations
 from headlab.heads import Head
-from headlab.ui.services.state import NAME_MAPS
+from headlab.ui.services.selection import NAME_MAPS
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.profiles.looks import look_names
 from headlab.ui.services import state
-from headlab.ui.services.state import NAME_MAPS, OWN, Selection, fit, parse
+from headlab.ui.services.selection import NAME_MAPS, OWN, Selection, fit, parse
 from tests.app.test_pages import opened
 
 NAMES = ("model text start layer head beside lens overview behaviour token toward arcs log").split()

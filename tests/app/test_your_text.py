@@ -13,7 +13,7 @@ from headlab import continue_text, load_model, read_text
 from headlab.behaviours import get_behaviour
 from headlab.exercises.guided import guided_texts
 from headlab.ui.services import results, sharing
-from headlab.ui.services.state import Selection
+from headlab.ui.services.selection import Selection
 from headlab.ui.views.words import plain
 from tests.app.test_pages import opened, sentences
 

@@ -29,7 +29,8 @@ from headlab.exercises.sheets import template
 from headlab.measuring.pictures import draw_pictures
 from headlab.models.loading import is_known
 from headlab.models.tokens import tokenise
-from headlab.ui.services import browser_store, state
+from headlab.ui.services import browser_store
+from headlab.ui.services.selection import _PARTS, fit, parse
 from tests import hostile_input as hostile
 from tests.models import tiny_model
 
@@ -102,14 +103,14 @@ def test_texts(model):
 
 
 def test_addresses():
-    names = [part.name for part in state._PARTS]
+    names = [part.name for part in _PARTS]
     for query in hostile.addresses(200, names):
-        selection, complaints = state.parse(query)
-        fitted, more = state.fit(selection, 12, 12)
+        selection, complaints = parse(query)
+        fitted, more = fit(selection, 12, 12)
         assert all(isinstance(sentence, str) for sentence in complaints + more)
         assert 0 <= fitted.layer < 12 and (fitted.head is None or 0 <= fitted.head < 12)
         assert fitted.model == selection.model and is_known(fitted.model)
-        assert state.parse(fitted.as_query())[0] == fitted  # what is written can be read
+        assert parse(fitted.as_query())[0] == fitted  # what is written can be read
 
 
 def test_model_names(monkeypatch):

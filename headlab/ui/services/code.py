@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from headlab.__version__ import __version__
 from headlab.ui.services.results import ChosenText
-from headlab.ui.services.state import Selection
+from headlab.ui.services.selection import Selection
 
 
 def layers_code(selection: Selection, chosen: ChosenText) -> str:

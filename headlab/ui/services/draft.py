@@ -14,8 +14,8 @@ from headlab.mechanisms import AttentionExplanation, Faithfulness
 from headlab.profiles.corpus import CorpusLooks
 from headlab.report import Told, make_report, read_report, report_date
 from headlab.ui.services.results import ChosenText, get_profile, get_whole_reading
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import Selection
 
 KEPT_AS = "report"
 _DRAWN = "report as drawn"

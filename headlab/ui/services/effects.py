@@ -19,8 +19,8 @@ from headlab.interventions import (
 from headlab.interventions.patching import Direction
 from headlab.interventions.replacing import Mode
 from headlab.ui.services.results import ChosenText, policy
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model, long_work, result_cache, shared
-from headlab.ui.services.state import Selection
 
 
 def get_reference(selection: Selection) -> Reference:

@@ -34,8 +34,8 @@ from headlab.ui.services.results import (
     ready_corpus,
 )
 from headlab.ui.services.second import has_second, second_profile
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import Selection
 
 RECORD = "record"
 _PARSED = "record as an object"

@@ -23,8 +23,8 @@ from headlab.report import Told
 from headlab.ui.services.collected import Collected
 from headlab.ui.services.effects import get_reference
 from headlab.ui.services.results import ChosenText, get_layer, policy, text_key
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model, long_work, shared
-from headlab.ui.services.state import Selection
 
 
 def get_explanation(

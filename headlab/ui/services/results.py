@@ -26,6 +26,7 @@ from headlab.profiles.kept import kept_profile
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import profile_model
 from headlab.ui.services.jobs import Job
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import (
     MODEL_QUEUE,
     get_model,
@@ -35,7 +36,6 @@ from headlab.ui.services.sharing import (
     stay_stopped,
     stop_work,
 )
-from headlab.ui.services.state import Selection
 from headlab.units import duration, gigabytes
 
 PART = 1 / 8  # of the result cache: the most that one text's patterns and values may take

@@ -25,8 +25,8 @@ from headlab.ui.services.results import (
     get_reading,
     get_whole_reading,
 )
+from headlab.ui.services.selection import UPLOADED, Selection
 from headlab.ui.services.sharing import get_model, result_cache, shared, stamp
-from headlab.ui.services.state import UPLOADED, Selection
 
 MAX_TOKENS = 160  # of a text whose patterns are held for two models
 _HANDED_IN = "profile handed in"

@@ -16,8 +16,8 @@ from headlab.models.catalogue import CATALOGUE
 from headlab.ui.components.frame import frame
 from headlab.ui.services import browser_store, metrics, state
 from headlab.ui.services.navigation import draw_navigation, page_link
+from headlab.ui.services.selection import ANY_LAYER, Selection, fit
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 
 # a named icon would be fetched from the network
@@ -49,7 +49,7 @@ def start_page(title: str, *begins: str) -> Iterator[Selection]:
         asked, complaints = state.current()
         asked, refusals = _openable(asked)
         model = get_model(asked.model)
-        selection, more = state.fit(asked, model.n_layers, model.n_heads)
+        selection, more = fit(asked, model.n_layers, model.n_heads)
         frame((title, *(getattr(selection, part) for part in begins)))
         with st.sidebar:
             st.markdown("### headlab")
@@ -85,7 +85,7 @@ def name_model(selection: Selection) -> None:
 
 def _as_asked(selection: Selection, asked: Selection) -> Selection:
     """What the address is to say: a layer that nobody has chosen stays open."""
-    return replace(selection, layer=asked.layer) if asked.layer == state.ANY_LAYER else selection
+    return replace(selection, layer=asked.layer) if asked.layer == ANY_LAYER else selection
 
 
 def _begin() -> None:

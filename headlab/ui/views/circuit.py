@@ -26,8 +26,8 @@ from headlab.ui.services.mechanisms import (
 )
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ChosenText, policy
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import Selection
 from headlab.ui.views.why_there import cell
 from headlab.ui.views.words import names_of, plain, quoted
 

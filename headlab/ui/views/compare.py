@@ -13,7 +13,7 @@ from headlab.ui.services.second import (
     get_comparison,
     has_second,
 )
-from headlab.ui.services.state import Selection
+from headlab.ui.services.selection import Selection
 from headlab.ui.views.compare_choice import choose_second, facts
 from headlab.ui.views.compare_heads import changed_heads, labels, maps, verdicts
 from headlab.ui.views.compare_roles import roles

@@ -12,8 +12,8 @@ from headlab.ui.services.second import (
     hand_in,
     open_folder,
 )
+from headlab.ui.services.selection import UPLOADED, Selection
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import UPLOADED, Selection
 from headlab.ui.views.words import plain
 
 

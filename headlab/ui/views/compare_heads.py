@@ -12,7 +12,7 @@ from headlab.measuring.confidence import label_title
 from headlab.measuring.scoring import MIN_CHANGE
 from headlab.profiles.compare import ProfileComparison
 from headlab.ui.services import state
-from headlab.ui.services.state import Selection
+from headlab.ui.services.selection import Selection
 
 MAX_ROWS = 200
 

@@ -22,8 +22,8 @@ from headlab.ui.services.second import (
     drawn,
     get_text_comparison,
 )
+from headlab.ui.services.selection import UPLOADED, Selection, fit
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import UPLOADED, Selection
 from headlab.ui.views.text_choice import choose_text
 
 
@@ -86,7 +86,7 @@ def grids(selection: Selection, comparison: ProfileComparison, chosen: ChosenTex
         st.subheader("Layer by layer")
         st.markdown("What you hover over or choose in one grid is shown in the other too.")
         asked, _ = state.current()
-        asked, _ = state.fit(asked, comparison.before.n_layers, comparison.before.n_heads)
+        asked, _ = fit(asked, comparison.before.n_layers, comparison.before.n_heads)
         view = GridView(asked.layer, asked.head)
         first = drawn(selection.model, selection.start_token, chosen)
         second = drawn(str(selection.second), selection.start_token, chosen)

@@ -9,7 +9,7 @@ from headlab.mechanisms.composing import INPUTS, Composition
 from headlab.profiles.profile import Profile
 from headlab.ui.services.mechanisms import get_composition
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.state import Selection
+from headlab.ui.services.selection import Selection
 
 SHOWN = 5
 SIDES = {"into": "Earlier heads it can read", "out of": "Later heads that can read it"}

@@ -17,8 +17,8 @@ from headlab.profiles.profile import Profile
 from headlab.ui.components.paint import paint
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_position_control, ready_profile
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 
 PAINTED, RULE = "What I painted", "A rule"

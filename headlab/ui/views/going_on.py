@@ -9,8 +9,9 @@ from headlab.measuring.reading import Reading
 from headlab.ui.services import state
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ChosenText, policy
+from headlab.ui.services.selection import OWN, Selection
 from headlab.ui.services.sharing import get_model, long_work, shared
-from headlab.ui.services.state import OWN, OWN_TEXT, Selection
+from headlab.ui.services.state import OWN_TEXT
 from headlab.ui.views.patch import PAIR_BOXES, TOKEN_BOXES
 from headlab.ui.views.words import plain
 

@@ -6,8 +6,8 @@ from headlab.heads import Head
 from headlab.ui.components.head_map import head_map
 from headlab.ui.services import state
 from headlab.ui.services.results import ready_profile
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import Selection
 
 
 def head_choice(selection: Selection, head: Head) -> None:

@@ -13,8 +13,8 @@ from headlab.measuring.pictures import without_first
 from headlab.measuring.reading import Reading, strongest_pairs
 from headlab.ui.components.text_view import text_view
 from headlab.ui.services import state
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import Selection
 
 MAX_TABLE = 100  # tokens; beyond it the table shows one row
 SIDE = 600  # pixels of the map with its words

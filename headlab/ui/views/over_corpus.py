@@ -11,8 +11,8 @@ from headlab.profiles.corpus import CorpusLooks, parted
 from headlab.profiles.profile import Profile
 from headlab.report.dashboards import row_html
 from headlab.ui.services.results import get_corpus, ready_corpus
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import Selection
 from headlab.ui.views.passport import budget_bar
 
 FEW = 5  # rows shown before more are asked for

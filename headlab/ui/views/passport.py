@@ -19,8 +19,8 @@ from headlab.profiles.profile import Profile
 from headlab.ui.services.effects import get_removals, ready_removals
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_eigenvalue_copying, get_written
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 
 STEPS = {"passed": "✓", "failed": "✗", "not measured": "?", "does not apply": "–"}

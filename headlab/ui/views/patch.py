@@ -11,7 +11,7 @@ from headlab.interventions import WHATS, Patching
 from headlab.ui.services import state
 from headlab.ui.services.effects import get_patching
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.state import OWN, Selection
+from headlab.ui.services.selection import OWN, Selection
 from headlab.ui.views.words import plain, quoted
 
 MAX_DOORS = 5

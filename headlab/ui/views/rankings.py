@@ -21,7 +21,7 @@ from headlab.profiles.looks import look_names
 from headlab.profiles.profile import Profile
 from headlab.ui.services import state
 from headlab.ui.services.navigation import open_page, page_link
-from headlab.ui.services.state import Selection
+from headlab.ui.services.selection import Selection
 
 USUAL = "induction"
 STRONGEST = 15

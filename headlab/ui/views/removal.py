@@ -15,8 +15,8 @@ from headlab.ui.services import state
 from headlab.ui.services.code import removal_code
 from headlab.ui.services.effects import get_removal
 from headlab.ui.services.results import ChosenText, ready_profile
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import Selection
 from headlab.ui.views.as_code import as_code
 from headlab.ui.views.removal_effect import (
     next_tokens,

@@ -21,7 +21,7 @@ from headlab.measuring.scoring import MIN_CHANGE
 from headlab.models.tokens import visible
 from headlab.ui.services.effects import get_attribution
 from headlab.ui.services.results import ChosenText
-from headlab.ui.services.state import Selection
+from headlab.ui.services.selection import Selection
 from headlab.ui.views.words import names_of, plain, quoted
 
 MAX_CHANGES = 10

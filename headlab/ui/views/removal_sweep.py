@@ -13,7 +13,7 @@ from headlab.figures import (
 from headlab.interventions import Intervention, Sweep
 from headlab.ui.services.effects import get_sweep
 from headlab.ui.services.results import ChosenText, get_profile
-from headlab.ui.services.state import Selection
+from headlab.ui.services.selection import Selection
 from headlab.ui.views.words import quoted
 
 

@@ -29,9 +29,9 @@ from headlab.report.dashboards import row_html
 from headlab.ui.components.head_grid import GridView, head_grid
 from headlab.ui.services.learner import get_lab
 from headlab.ui.services.results import ChosenText, get_pictures, get_reading
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.speaking import speak_on
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 
 MAX_BARS = 12

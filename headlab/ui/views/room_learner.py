@@ -12,9 +12,9 @@ from headlab.rooms import Room
 from headlab.rooms.store import tidy
 from headlab.ui.services import rooms, state
 from headlab.ui.services.learner import get_record, keep_record
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.speaking import speak_on
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 
 POLL_S = 4.0  # answers then reach a class over some seconds, not all at once

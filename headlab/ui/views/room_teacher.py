@@ -13,9 +13,9 @@ from headlab.rooms import FIRST, FREE, HOURS, SECOND, Handed, Room
 from headlab.rooms.store import MOST_HOURS
 from headlab.ui.services import rooms, state
 from headlab.ui.services.navigation import page_link
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.speaking import speak_on
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import Selection
 from headlab.ui.views.class_board import downloads, show_board, show_files, show_question
 from headlab.ui.views.room import qr_code
 from headlab.ui.views.words import plain

@@ -25,8 +25,8 @@ from headlab.ui.services.learner import (
 )
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.second import has_second
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 
 

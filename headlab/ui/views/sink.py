@@ -10,8 +10,8 @@ from headlab.mechanisms.sink import Less
 from headlab.ui.services import state
 from headlab.ui.services.mechanisms import get_sink
 from headlab.ui.services.results import ChosenText
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import Selection
 from headlab.ui.views.words import plain
 
 RESTS = 0.5  # mean attention on the first token from which on a head is said to rest there

@@ -13,8 +13,8 @@ from headlab.sweeps import Cell, Cells, read_cells
 from headlab.sweeps.cells import onsets
 from headlab.ui.services import state
 from headlab.ui.services.second import hand_in
+from headlab.ui.services.selection import UPLOADED
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import UPLOADED
 from headlab.ui.views.words import plain
 
 FOLDER = "sweep that is shown"

@@ -10,8 +10,9 @@ from headlab.measuring.reading import marked_spans
 from headlab.models.tokens import tokenise
 from headlab.ui.services import state
 from headlab.ui.services.results import ChosenText
+from headlab.ui.services.selection import ANY_LAYER, OWN, Selection
 from headlab.ui.services.sharing import get_model
-from headlab.ui.services.state import ANY_LAYER, MARKS, OWN, OWN_TEXT, Selection
+from headlab.ui.services.state import MARKS, OWN_TEXT
 from headlab.ui.views.going_on import go_on, say_what_is_written
 
 TYPED = "typed text"  # the box; it becomes the learner's own text once it is read

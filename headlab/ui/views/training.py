@@ -11,9 +11,9 @@ from headlab.measuring.confidence import label_title
 from headlab.profiles.history import History, read_history
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import get_profile
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import Selection
 from headlab.ui.views.sweep import choose_sweep, sweep
 from headlab.ui.views.words import plain
 

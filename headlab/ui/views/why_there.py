@@ -16,8 +16,8 @@ from headlab.ui.services import state
 from headlab.ui.services.mechanisms import brightest, get_explanation
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.start_page import guarded
-from headlab.ui.services.state import Selection
 from headlab.ui.views.head_picture import chosen_token
 from headlab.ui.views.words import plain, quoted
 

@@ -13,7 +13,7 @@ import streamlit as st
 
 from headlab.measuring.reading import Reading
 from headlab.ui.services import state
-from headlab.ui.services.state import Selection
+from headlab.ui.services.selection import Selection
 
 _HERE = Path(__file__).parent
 _COMPONENT = st.components.v2.component(

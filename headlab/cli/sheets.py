@@ -24,6 +24,7 @@ from headlab.cli.shared import (
 )
 from headlab.errors import HeadlabError
 from headlab.exercises import MeasurementContext, PreparedQuestion, prepare, read_sheet, sheets
+from headlab.exercises.foreign import foreign_texts
 from headlab.exercises.guided import guided_problems
 from headlab.exercises.sheets import template
 from headlab.exercises.worksheet import worksheet
@@ -122,8 +123,15 @@ def _sheets_check(options: argparse.Namespace) -> int:
         {"sheet": s.name, "title": s.title, "steps": len(s.steps), "minutes": s.minutes}
         for s in found.sheets.values()
     ]
+    mini = load("mini")
+    doubts = {s.name: foreign_texts(mini, s.texts) for s in found.sheets.values()}
+    doubts = {name: sentences for name, sentences in doubts.items() if sentences}
     if rows or options.json:
-        show(pd.DataFrame(rows), {"sheets": rows, "problems": problems}, options)
+        data = {"sheets": rows, "problems": problems, "doubts": doubts}
+        show(pd.DataFrame(rows), data, options)
+    for name, sentences in doubts.items():
+        for sentence in sentences:
+            print(f"headlab: {name}: {sentence}", file=sys.stderr)
     for name, problem in problems.items():
         for sentence in found.mistakes.get(name, (problem,)):
             print(f"headlab: {sentence}", file=sys.stderr)

@@ -9,6 +9,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from headlab import HeadlabError, load_model
+from headlab.cli import main
 from headlab.exercises import MeasurementContext, prepare, read_sheet, sheets
 from headlab.exercises.prepared import Key, grade
 from headlab.exercises.worksheet import worksheet
@@ -90,3 +91,14 @@ def test_answers_are_said_in_the_sheet_s_language_and_kept_by_their_values(lab):
 def test_what_is_no_language_is_a_mistake_of_the_sheet():
     with pytest.raises(HeadlabError, match="code of a language"):
         in_language("Deutsch!")
+
+
+def test_a_text_that_mini_reads_as_scraps_is_told(tmp_path, capsys):
+    source = (ROOT / "prompts" / "sheets" / "cat-twice.toml").read_text(encoding="utf-8")
+    words = "Die Geschwindigkeitsbegrenzung gilt auf allen Autobahnen und Landstraßen Österreichs."
+    german = source.replace("[texts]\n", f'[texts]\namt = "{words}"\n')
+    (tmp_path / "strasse.toml").write_text(german, encoding="utf-8")
+    assert main(["sheets", "check", str(tmp_path)]) == 0  # a doubt, no mistake
+    told = capsys.readouterr().err
+    assert "strasse: the text 'amt' has" in told and "for 9 words: mini reads English" in told
+    assert main(["sheets", "check"]) == 0 and "reads English" not in capsys.readouterr().err

@@ -17,11 +17,10 @@ from headlab.interventions import Intervention
 from headlab.models.tokens import tokenise
 from headlab.profiles.profile import Profile
 from headlab.report import MAX_LINE, MAX_NOTES, REPORTED, SECTIONS, Given
-from headlab.ui.services.collected import place
 from headlab.ui.services.draft import Draft, Measured, drafted, drafted_report, get_draft
 from headlab.ui.services.effects import get_removal, get_sweep
 from headlab.ui.services.learner import get_record
-from headlab.ui.services.mechanisms import get_circuit, get_look
+from headlab.ui.services.mechanisms import get_circuit, get_look, has_circuit
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_profile, ready_corpus
 from headlab.ui.services.selection import Selection
@@ -129,12 +128,6 @@ def choose_causes(selection: Selection, chosen: ChosenText) -> None:
             help="The heads collected on the Circuit page.",
             **drafted("circuit"),
         )
-
-
-def has_circuit(selection: Selection, chosen: ChosenText) -> bool:
-    """Whether a circuit was collected on this text."""
-    here = place(selection.model, selection.start_token, chosen.text)
-    return selection.circuit is not None and selection.circuit.where == here
 
 
 def given_to(draft: Draft, record: Record) -> Given:

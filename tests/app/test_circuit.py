@@ -1,5 +1,7 @@
 """The Circuit page: predicted first, the engine's numbers, and a circuit that is collected."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -144,6 +146,8 @@ def test_a_link_opens_the_circuit_and_another_text_says_so(edges):
     assert Collected.parse(str(mine)) == mine
     test = page(circuit=str(mine))
     assert test.button_group(key="circuit heads 2").value == ["L0.H0", "L3.H7"]
+    late = page(circuit=str(replace(mine, query=99)))  # an address changed by hand
+    assert "collected on another text" in [each.value for each in late.info][-1]
     other = page(circuit=str(mine), text="alice")
     assert "collected on another text" in [each.value for each in other.info][-1]
     next(b for b in other.button if b.label == "Throw it away").click().run()
@@ -154,9 +158,10 @@ def test_a_link_opens_the_circuit_and_another_text_says_so(edges):
     ("circuit", "words"),
     [
         ("x", "holds a circuit that is none"),
-        ("00000000~1~2~3~L0.H0-x~dog", "holds a circuit that is none"),
-        ("00000000~1~2~3~L0.H0~" + "d" * 99, "holds a circuit that is none"),
-        ("00000000~1~2~3~L0.H99~dog", "lacks some of the heads of the circuit"),
+        ("00000000~3~2~1~L0.H0-x~dog", "holds a circuit that is none"),
+        ("00000000~1~2~0~L0.H0~dog", "holds a circuit that is none"),
+        ("00000000~3~2~1~L0.H0~" + "d" * 99, "holds a circuit that is none"),
+        ("00000000~3~2~1~L0.H99~dog", "lacks some of the heads of the circuit"),
     ],
 )
 def test_an_address_with_a_circuit_that_is_none_says_so(circuit, words):

@@ -42,8 +42,11 @@ class Collected:
         found = _SHAPE.fullmatch(word)
         if found is None or len(found[6]) > MAX_WORD:
             raise ValueError
+        query, key, changed = (int(found[at]) for at in (2, 3, 4))
+        if max(key, changed) > query:
+            raise ValueError  # a head looks at earlier tokens only, and is told by them
         heads = tuple(sorted({Head.parse(name) for name in found[5].split("-")}))
-        return cls(found[1], int(found[2]), int(found[3]), int(found[4]), found[6], heads)
+        return cls(found[1], query, key, changed, found[6], heads)
 
 
 def place(model: str, start_token: bool, text: str) -> str:

@@ -20,9 +20,9 @@ from headlab.mechanisms import (
     strongest_senders,
 )
 from headlab.report import Told
-from headlab.ui.services.collected import Collected
+from headlab.ui.services.collected import Collected, place
 from headlab.ui.services.effects import get_reference
-from headlab.ui.services.results import ChosenText, get_layer, policy, text_key
+from headlab.ui.services.results import ChosenText, get_layer, get_reading, policy, text_key
 from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import get_model, long_work, shared
 
@@ -142,6 +142,14 @@ def get_look(selection: Selection, chosen: ChosenText) -> AttentionExplanation:
 def brightest(row: np.ndarray) -> int:
     """The token that a row looks at most, off the first one."""
     return int(row[1:].argmax()) + 1 if len(row) > 1 else 0
+
+
+def has_circuit(selection: Selection, chosen: ChosenText) -> bool:
+    """Whether the collected circuit belongs to this text, model and start token."""
+    mine, here = selection.circuit, place(selection.model, selection.start_token, chosen.text)
+    if mine is None or mine.where != here:
+        return False
+    return mine.query < len(get_reading(selection, chosen).tokens)
 
 
 def get_circuit(

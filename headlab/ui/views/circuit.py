@@ -23,6 +23,7 @@ from headlab.ui.services.mechanisms import (
     get_kept_alone,
     get_listeners,
     get_senders,
+    has_circuit,
 )
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ChosenText, policy
@@ -231,8 +232,8 @@ def by_weights(selection: Selection, head: Head) -> list[Head]:
     ways = ways.sort_values("excess", ascending=False).drop_duplicates("head").head(WIRED)
     named = ", ".join(f"{row.head} ({row.excess:+.1f})" for row in ways.itertuples())
     st.caption(
-        f"Dotted: {named}, in standard deviations beyond random weights. What a head can read is "
-        "not yet what it does read on this text."
+        f"Dotted: {named}, in standard deviations beyond random heads of the same strength. What a "
+        "head can read is not yet what it does read on this text."
     )
     return [Head.parse(str(name)) for name in ways["head"]]
 
@@ -309,7 +310,7 @@ def collected(selection: Selection, chosen: ChosenText, reading: Reading) -> Non
     if mine is None:
         return
     st.subheader("My circuit", anchor=False)
-    if mine.where != place(selection.model, selection.start_token, chosen.text):
+    if not has_circuit(selection, chosen):
         st.info("Your circuit was collected on another text, model or start token: go back to it.")
         throw_away()
         return

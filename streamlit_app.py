@@ -22,7 +22,7 @@ from headlab.ui.components.head_map import head_map
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ready_profile
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 from headlab.ui.services.start_page import start_page
 from headlab.ui.views.room import show_room
 from headlab.ui.views.textbook import SHAPES, WORDS, textbook_picture
@@ -47,7 +47,7 @@ def doors() -> None:
 
 def all_heads(selection: Selection) -> None:
     """The map of all heads of the open model; one press opens a head."""
-    model = get_model(selection.model)
+    model = model_of(selection)
     profile = ready_profile(selection)
 
     def take(head: Head) -> None:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     )
     from headlab.models.loaded import LoadedModel
     from headlab.models.loading import load_model
+    from headlab.models.tokens import chat_turn
     from headlab.profiles.compare import compare_profiles
     from headlab.profiles.profile import Profile
     from headlab.profiles.profiling import profile_model
@@ -78,6 +79,7 @@ _HOMES = {
     ),
     "headlab.models.loaded": ("LoadedModel",),
     "headlab.models.loading": ("load_model",),
+    "headlab.models.tokens": ("chat_turn",),
     "headlab.profiles.compare": ("compare_profiles",),
     "headlab.profiles.profile": ("Profile",),
     "headlab.profiles.profiling": ("profile_model",),
@@ -112,6 +114,7 @@ __all__ = [
     "ablation_sweep",
     "attribute",
     "attribute_edges",
+    "chat_turn",
     "compare_profiles",
     "composition",
     "continue_text",

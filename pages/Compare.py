@@ -10,7 +10,7 @@ from headlab.profiles.history import read_history
 from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.views.compare import compare
 from headlab.ui.views.compare_choice import others_here
@@ -28,7 +28,7 @@ def shows_training(selection: Selection) -> bool:
         return selection.training
     if selection.second is not None or others_here(selection):
         return False
-    return read_history(get_model(selection.model).folder) is not None
+    return read_history(model_of(selection).folder) is not None
 
 
 with start_page("Compare") as selection:

@@ -27,10 +27,9 @@ from headlab.ui.services.results import (
     get_reading,
     ready_profile,
 )
-from headlab.ui.services.selection import ANY_LAYER, OWN, Selection, fit
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.selection import ANY_LAYER, Selection, fit
+from headlab.ui.services.sharing import model_of
 from headlab.ui.services.start_page import guarded, name_model, start_page
-from headlab.ui.services.state import OWN_TEXT
 from headlab.ui.views.as_code import as_code
 from headlab.ui.views.going_on import n_written
 from headlab.ui.views.passport import passport
@@ -58,7 +57,7 @@ heads, Page Up and Page Down change the layer, Enter locks a head, Escape releas
 def controls(selection: Selection) -> None:
     """The first line of the page: the text, what is drawn of it, the model."""
     with st.container(key="spoken"):
-        st.title("Twelve heads at once" if get_model(selection.model).n_heads == 12 else "Layers")
+        st.title("Twelve heads at once" if model_of(selection).n_heads == 12 else "Layers")
     with st.container(
         key="controls", horizontal=True, vertical_alignment="center", gap="small", wrap=False
     ):
@@ -130,7 +129,7 @@ def asked_pair(selection: Selection, chosen: ChosenText, reading: Reading) -> An
     words = None if selection.is_own_text else guided_texts()[selection.text_name].pair
     if words is None:
         return None
-    return find_pair(get_model(selection.model), chosen.text, words, reading.start_token)
+    return find_pair(model_of(selection), chosen.text, words, reading.start_token)
 
 
 def open_where_there_is_something(
@@ -163,8 +162,7 @@ def change_word(model: LoadedModel, reading: Reading, position: int, word: str) 
     begin, end = characters_of(model, reading.text, position, reading.start_token)
     old = reading.text[begin:end]
     space = old[: len(old) - len(old.lstrip())]
-    st.session_state[OWN_TEXT] = reading.text[:begin] + space + word + reading.text[end:]
-    state.change(text_name=OWN)
+    state.take_as_own(reading.text[:begin] + space + word + reading.text[end:])
     st.session_state[GOING] = None
 
 
@@ -189,7 +187,7 @@ def grid_and_passport(selection: Selection, chosen: ChosenText, marked: list[Hea
     """The grid, and below it the passport of the locked head; only this reruns on a choice."""
     with guarded():
         go_on()
-        model = get_model(selection.model)
+        model = model_of(selection)
         fitting, _ = fit(state.current()[0], model.n_layers, model.n_heads)
         reading, profile = get_reading(selection, chosen), ready_profile(selection)
         pictures = get_pictures(selection, chosen)

@@ -18,7 +18,7 @@ from headlab.models.loading import choose_folder, place_named
 from headlab.ui.services import state
 from headlab.ui.services.results import get_comparisons, ready_comparisons
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model, unload_models
+from headlab.ui.services.sharing import get_model, model_of, unload_models
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.units import gigabytes
 
@@ -58,7 +58,7 @@ def catalogue_table() -> pd.DataFrame:
 
 def now_open(selection: Selection) -> None:
     """The open model and where it runs."""
-    model = get_model(selection.model)
+    model = model_of(selection)
     dtype = str(model.network.dtype).removeprefix("torch.")
     st.markdown(
         f"Now open: **{title(selection.model)}**, on {model.device.type.upper()} in {dtype}."
@@ -163,7 +163,7 @@ def follow_download(selection: Selection, name: str) -> None:
 def verify(selection: Selection) -> None:
     """Published figures of GPT-2 small, measured again on the open model if it is GPT-2 small."""
     st.subheader("Does it do what others measured?")
-    if reason := nothing_to_compare(get_model(selection.model)):
+    if reason := nothing_to_compare(model_of(selection)):
         st.markdown(reason)
         return
     st.markdown(

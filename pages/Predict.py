@@ -19,6 +19,7 @@ from headlab.ui.views.sheets import choose_sheet, find_sheet, lacks_second, offe
 from headlab.ui.views.step import run_step
 
 with start_page("Predict", "sheet", "step") as selection:
+    selection = replace(selection, reads="text")  # the texts of sheets are what they say
     sheet = None
     if selection.sheet is not None:
         try:

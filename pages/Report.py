@@ -24,7 +24,7 @@ from headlab.ui.services.mechanisms import get_circuit, get_look, has_circuit
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_profile, ready_corpus
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.views.removal import as_token, names_of
 from headlab.ui.views.text_choice import choose_text, marked_pairs
@@ -101,7 +101,7 @@ def write(selection: Selection, chosen: ChosenText, record: Record, profile: Pro
 
 def choose_causes(selection: Selection, chosen: ChosenText) -> None:
     """What the report says about causes: nothing that has not been asked for."""
-    if not get_model(selection.model).interventions:
+    if not model_of(selection).interventions:
         return
     if selection.removed:
         st.toggle(
@@ -145,7 +145,7 @@ def fitting(
     selection: Selection, chosen: ChosenText, draft: Draft, record: Record, profile: Profile
 ) -> Draft:
     """The draft without what this model, this text, these notes or this record do not have."""
-    names, able = set(head_names(profile)), get_model(selection.model).interventions
+    names, able = set(head_names(profile)), model_of(selection).interventions
     draft = replace(
         draft,
         without=draft.without and able and bool(selection.removed),
@@ -165,10 +165,10 @@ def with_facts(selection: Selection, chosen: ChosenText) -> ChosenText:
     """The text with the learner's marked facts as words, which a report can name."""
     if chosen.spans is None:
         return chosen
-    _, texts = tokenise(get_model(selection.model), chosen.text, None)
+    _, texts = tokenise(model_of(selection), chosen.text, None)
     words = [
         tuple("".join(texts[k] for k in part).strip() for part in pair)
-        for pair in marked_pairs(selection, chosen.text)
+        for pair in marked_pairs(selection)
     ]
     return ChosenText(chosen.text, tuple((entity, fact) for entity, fact in words))
 

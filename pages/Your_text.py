@@ -18,12 +18,19 @@ from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_profile, get_reading
 from headlab.ui.services.selection import OWN, Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 from headlab.ui.services.start_page import page_header, start_page
 from headlab.ui.services.state import OWN_TEXT
 from headlab.ui.views.going_on import ask_about_words, go_on, say_what_is_written
 from headlab.ui.views.passport import CIRCLES
-from headlab.ui.views.text_choice import TYPED, copy_link, mark, marked_pairs, with_marks
+from headlab.ui.views.text_choice import (
+    TYPED,
+    copy_link,
+    mark,
+    marked_pairs,
+    say_how_read,
+    text_chosen,
+)
 
 UNSEEN = "not seen on one text"
 ORDER = (ACTIVE, QUIET, TOO_LITTLE, CANNOT, UNSEEN)
@@ -61,6 +68,7 @@ def text_box(selection: Selection) -> ChosenText | None:
             help="A token put before every text. Many heads rest on it.",
             **state.bound("start_token", selection.start_token),
         )
+        say_how_read(selection)
     offered = {OWN: "Your own text"} if state.own_text() else {}
     offered |= {name: text.title for name, text in texts.items()}
     st.pills(
@@ -74,13 +82,10 @@ def text_box(selection: Selection) -> ChosenText | None:
             lambda name: {"text_name": name or selection.text_name},
         ),
     )
-    if not selection.is_own_text:
-        guided = texts[selection.text_name]
-        return ChosenText(guided.text, guided.facts)
     if not shown.strip():
         st.info("Write a sentence or two into the box, then press Read.")
         return None
-    return with_marks(selection, shown)
+    return text_chosen(selection)
 
 
 def status_of(reading: Reading, name: str) -> str:
@@ -189,7 +194,7 @@ def mark_facts(selection: Selection, text: str) -> None:
             "is*. Mark each fact: the tokens of the **entity** (*Maria*) and those of its "
             "**attribute** (*Oslo*). The entity mentioned last is the one asked for."
         )
-        _, token_texts = tokenise(get_model(selection.model), text, None)
+        _, token_texts = tokenise(model_of(selection), text, None)
         names = position_names(token_texts)
         keys = ("entity tokens", "attribute tokens")
         state.empty_for((selection.model, text), {key: [] for key in keys})
@@ -203,11 +208,11 @@ def mark_facts(selection: Selection, text: str) -> None:
             )
             for part, key in zip(("Entity", "Attribute"), keys, strict=True)
         ]
-        pairs = marked_pairs(selection, text)
+        pairs = marked_pairs(selection)
 
         def add() -> None:
             entity, attribute = (tuple(sorted(st.session_state[key])) for key in keys)
-            mark(selection, text, [*pairs, (entity, attribute)])
+            mark(selection, [*pairs, (entity, attribute)])
             for key in keys:
                 st.session_state[key] = []
 
@@ -220,7 +225,7 @@ def mark_facts(selection: Selection, text: str) -> None:
                 "Remove",
                 key=f"remove fact {index}",
                 on_click=mark,
-                args=(selection, text, [*pairs[:index], *pairs[index + 1 :]]),
+                args=(selection, [*pairs[:index], *pairs[index + 1 :]]),
             )
 
 

@@ -5,7 +5,14 @@ import sys
 from pathlib import Path
 
 from headlab.cli.codes import DONE
-from headlab.cli.shared import add_model, add_start_token, add_text, load, profiled, start_policy
+from headlab.cli.shared import (
+    add_model,
+    add_start_token,
+    add_text,
+    load_for_text,
+    profiled,
+    start_policy,
+)
 from headlab.errors import HeadlabError
 from headlab.measuring.reading import read_text
 from headlab.ui.embedding import embed, show
@@ -37,7 +44,7 @@ def add_embed(parser: argparse.ArgumentParser) -> None:
 def _embed(options: argparse.Namespace) -> int:
     if options.out.suffix.lower() not in (".html", ".htm"):
         raise HeadlabError(f"{options.out} has an unknown ending: it becomes an .html file.")
-    model = load(options.model)
+    model = load_for_text(options)
     reading = read_text(model, options.text, start_token=start_policy(options))
     if options.head is not None:
         shown = embed(reading, options.head, options.token)

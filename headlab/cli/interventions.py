@@ -7,10 +7,11 @@ from headlab.cli.codes import DONE
 from headlab.cli.shared import (
     add_json,
     add_model,
+    add_special_tokens,
     add_start_token,
     add_text,
     facts_line,
-    load,
+    load_for_text,
     positive,
     print_json,
     progress_bar,
@@ -89,6 +90,7 @@ def add_patch(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--clean", required=True, metavar="TEXT", help="the answer is right here")
     parser.add_argument("--corrupt", required=True, metavar="TEXT", help="as many tokens")
+    add_special_tokens(parser)
     parser.add_argument("--answer", required=True, metavar="TOKEN", help=_ONE_TOKEN)
     parser.add_argument("--wrong", metavar="TOKEN", help="for the logit difference: one token")
     add_start_token(parser)
@@ -180,7 +182,7 @@ def _add_position(parser: argparse.ArgumentParser) -> None:
 
 
 def _ablate(options: argparse.Namespace) -> int:
-    model = load(options.model)
+    model = load_for_text(options)
     reference = options.reference
     if options.mode == "text" and reference is not None and len(reference) == 1:
         (reference,) = reference
@@ -245,7 +247,7 @@ def _ablate_every(model: LoadedModel, reference: Any, options: argparse.Namespac
 
 
 def _patch(options: argparse.Namespace) -> int:
-    model = load(options.model)
+    model = load_for_text(options)
     with progress_bar(model.name) as progress:
         found = patch(
             model,
@@ -269,7 +271,7 @@ def _patch(options: argparse.Namespace) -> int:
 
 def _attribute(options: argparse.Namespace) -> int:
     found = attribute(
-        load(options.model),
+        load_for_text(options),
         options.text,
         options.answer,
         options.wrong,
@@ -287,7 +289,7 @@ def _attribute(options: argparse.Namespace) -> int:
 
 
 def _why(options: argparse.Namespace) -> int:
-    found = why_word(load(options.model), options.text, options.position, start_policy(options))
+    found = why_word(load_for_text(options), options.text, options.position, start_policy(options))
     data = found.to_dict()
     show(found.to_frame().head(options.top), data, options)
     if not options.json:
@@ -297,7 +299,7 @@ def _why(options: argparse.Namespace) -> int:
 
 
 def _what_if(options: argparse.Namespace) -> int:
-    model = load(options.model)
+    model = load_for_text(options)
     with progress_bar(model.name) as progress:
         found = replace_word(
             model,

@@ -6,9 +6,11 @@ from headlab.cli.codes import DONE
 from headlab.cli.shared import (
     add_json,
     add_model,
+    add_special_tokens,
     add_start_token,
     add_text,
     load,
+    load_for_text,
     positive,
     show,
     start_policy,
@@ -60,7 +62,7 @@ def add_explain(parser: argparse.ArgumentParser) -> None:
 
 def _explain(options: argparse.Namespace) -> int:
     found = explain_attention(
-        load(options.model),
+        load_for_text(options),
         options.text,
         options.head,
         options.query,
@@ -139,6 +141,7 @@ def add_path_patch(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     parser.add_argument("--clean", required=True, help="the text")
     parser.add_argument("--corrupt", required=True, help="another text of as many tokens")
+    add_special_tokens(parser)
     parser.add_argument("--receiver", required=True, metavar="HEAD", help="the head that is told")
     parser.add_argument("--into", choices=INPUTS, default="query", help="by which input (query)")
     parser.add_argument("--query", type=int, default=-1, metavar="N", help="it looks from (-1)")
@@ -160,7 +163,7 @@ def _path_patch(options: argparse.Namespace) -> int:
     if options.guess:
         return _guess(options)
     found = path_patch_map(
-        load(options.model),
+        load_for_text(options),
         options.clean,
         options.corrupt,
         options.receiver,
@@ -184,7 +187,7 @@ def _path_patch(options: argparse.Namespace) -> int:
 
 def _guess(options: argparse.Namespace) -> int:
     found = attribute_edges(
-        load(options.model),
+        load_for_text(options),
         options.clean,
         options.corrupt,
         options.receiver,
@@ -226,7 +229,7 @@ def add_circuit(parser: argparse.ArgumentParser) -> None:
 
 def _circuit(options: argparse.Namespace) -> int:
     found = Circuit(options.heads).faithfulness(
-        load(options.model),
+        load_for_text(options),
         options.text,
         head=options.head,
         query=options.query,
@@ -262,7 +265,7 @@ def add_sink(parser: argparse.ArgumentParser) -> None:
 
 def _sink(options: argparse.Namespace) -> int:
     found = explain_sink(
-        load(options.model), options.text, options.head, start_token=start_policy(options)
+        load_for_text(options), options.text, options.head, start_token=start_policy(options)
     )
     data = found.to_dict()
     show(found.to_frame(), data, options, data)

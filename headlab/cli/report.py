@@ -10,10 +10,11 @@ from headlab.cli.shared import (
     add_continue,
     add_date,
     add_model,
+    add_special_tokens,
     add_start_token,
     compared,
     entities_named,
-    load,
+    load_for_text,
     profile_of,
     profiled,
     progress_bar,
@@ -54,6 +55,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser)
     parser.add_argument("--text", help="the text to read")
+    add_special_tokens(parser, chat=True)
     add_continue(parser)
     add_start_token(parser)
     several: dict[str, Any] = {"nargs": "+", "action": "extend"}
@@ -130,7 +132,7 @@ def _measured(options: argparse.Namespace) -> Report:
     record = None if options.record is None else read_record(read_bytes(options.record))
     heads = None if options.head is None else [Head.parse(name) for name in options.head]
     entities = entities_named(options.entity)
-    model = load(options.model)
+    model = load_for_text(options)
     reading = read_text(
         model,
         options.text,

@@ -22,6 +22,7 @@ from headlab.cli.shared import (
     facts_line,
     facts_of,
     load,
+    load_for_text,
     positive,
     profiled,
     show,
@@ -122,7 +123,7 @@ def _score(options: argparse.Namespace) -> int:
                 f"One text cannot show {name}: use `python -m headlab rank --behaviour {name}`."
             )
     check_ending(options.out)
-    model = load(options.model)
+    model = load_for_text(options)
     kept = [] if options.layer is None else [options.layer]  # patterns are not printed
     reading = read_text(
         model,

@@ -16,7 +16,7 @@ from headlab.files import decoded, read_bytes, to_csv, write_file
 from headlab.measuring.continuing import MOST
 from headlab.models.loaded import LoadedModel
 from headlab.models.loading import load_model
-from headlab.models.tokens import StartToken
+from headlab.models.tokens import StartToken, chat_turn
 from headlab.profiles.compare import ProfileComparison, compare_profiles
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import profile_model
@@ -35,11 +35,28 @@ def add_model(
 
 
 def add_text(parser: argparse.ArgumentParser) -> None:
-    """``--text`` or ``--file``; ``take_text`` reads it before the command runs."""
+    """``--text`` or ``--file``, and how it is read; ``take_text`` reads it before the command."""
     either = parser.add_mutually_exclusive_group(required=True)
     either.add_argument("--text", help='the text to read; "-" takes it from standard input')
     either.add_argument("--file", metavar="FILE", help="or the file that holds it")
     parser.set_defaults(prepare=take_text)
+    add_special_tokens(parser, chat=True)
+
+
+def add_special_tokens(parser: argparse.ArgumentParser, chat: bool = False) -> None:
+    """``--special-tokens``, and where there is one text ``--chat``."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--special-tokens",
+        action="store_true",
+        help="names of special tokens in a text, such as <|endoftext|>, are these tokens",
+    )
+    if chat:
+        either.add_argument(
+            "--chat",
+            action="store_true",
+            help="the text is what somebody says to a chat model, in the model's own template",
+        )
 
 
 def take_text(options: argparse.Namespace) -> None:
@@ -121,6 +138,17 @@ def entities_named(pairs: Sequence[str] | None) -> list[tuple[str, str]] | None:
         if not entity or not place:
             raise HeadlabError(f"{pair!r} is no fact: write ENTITY=ATTRIBUTE, such as Maria=Oslo.")
     return [(entity, attribute) for entity, _, attribute in split]
+
+
+def load_for_text(options: argparse.Namespace) -> LoadedModel:
+    """The model of a command about texts, reading them as asked; ``--chat`` wraps ``--text``."""
+    model = load(options.model)
+    chat = getattr(options, "chat", False)
+    if chat or options.special_tokens:
+        model = model.with_special_tokens()
+    if chat:
+        options.text = chat_turn(model, options.text)
+    return model
 
 
 def load(name: str) -> LoadedModel:

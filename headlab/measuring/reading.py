@@ -88,6 +88,7 @@ class Reading(InNotebook):
     for, ``pictures`` and ``pictures_without_first`` (through the sink lens) are what is drawn of
     every head, and ``values`` float32 [kept layer, head, key, d_head] the value vectors. Where the
     model went on with the text, ``continuation`` says how; it wrote the last ``written`` tokens.
+    ``special_tokens``: names of special tokens in the text were read as these tokens.
     """
 
     model_name: str
@@ -108,6 +109,7 @@ class Reading(InNotebook):
     pictures_without_first: Pictures | None = field(default=None, repr=False)
     values: np.ndarray | None = field(default=None, repr=False)
     continuation: Continuation | None = None
+    special_tokens: bool = False
 
     @property
     def written(self) -> int:
@@ -319,6 +321,7 @@ def _reading(
         token_texts=list(prompt.token_texts or ()),
         spans=prompt.spans,
         continuation=longer,
+        special_tokens=model.special_tokens,
         **found,
     )
 

@@ -40,6 +40,7 @@ class LoadedModel:
 
     folder: Path | None = None
     notice: str = ""  # what the person who opens the model should know, or nothing
+    special_tokens: bool = False  # whether their names in a text are read as these tokens
 
     def __repr__(self) -> str:
         dtype = str(self.network.dtype).removeprefix("torch.")
@@ -59,6 +60,21 @@ class LoadedModel:
         width = max(len(tokens) for tokens in prompts)
         rows = [[*tokens, *[0] * (width - len(tokens))] for tokens in prompts]
         return torch.tensor(rows, device=self.device)
+
+    def with_special_tokens(self) -> "LoadedModel":
+        """The same model, which reads the names of its special tokens in a text as these tokens.
+
+        So a prompt with ``<|im_start|>`` in it is read as the model was trained on it. Weights,
+        content hash and profile are the same.
+        """
+        other = copy.copy(self)  # with all that is worked out already
+        object.__setattr__(other, "special_tokens", True)
+        return other
+
+    @property
+    def reading_hash(self) -> str:
+        """What results about a text belong to: the content, and how special tokens are read."""
+        return self.content_hash + (" special tokens" if self.special_tokens else "")
 
     @property
     def interventions(self) -> bool:
@@ -111,6 +127,15 @@ class LoadedModel:
         plain.no_truncation()
         plain.encode_special_tokens = True
         return plain
+
+    @cached_property
+    def special_tokenizer(self) -> Tokenizer | None:
+        """The same, but reading names of special tokens as these tokens."""
+        if self.plain_tokenizer is None:
+            return None
+        special = Tokenizer.from_str(self.plain_tokenizer.to_str())
+        special.encode_special_tokens = False
+        return special
 
     @cached_property
     def _anchor(self) -> tuple[list[int], str]:

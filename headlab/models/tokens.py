@@ -35,9 +35,10 @@ def tokenise(
 ) -> tuple[list[int], list[str]]:
     """The token ids of ``text`` and the piece of text each stands for, start token first.
 
-    Markup and special-token names inside the text are ordinary text. Raises HeadlabError for a
-    text that cannot be shown faithfully: blank, a single token, longer than the model reads,
-    control characters, lone surrogates.
+    Markup and special-token names inside the text are ordinary text (but see
+    ``LoadedModel.with_special_tokens``). Raises HeadlabError for a text that cannot be shown
+    faithfully: blank, a single token, longer than the model reads, control characters, lone
+    surrogates.
     """
     start = resolve_start_token(model, start_token)
     tokens = encode(model, check_text(text))
@@ -85,8 +86,45 @@ def check_text(text: str) -> str:
     return text
 
 
+def chat_turn(model: LoadedModel, text: str) -> str:
+    """``text`` as what a person says first to a chat model, up to where the model answers.
+
+    The model's own template puts its special tokens around it, so it is to be read with them
+    (``LoadedModel.with_special_tokens``). The start token is left out, as it is put before every
+    text. Raises HeadlabError for a text that cannot be read, and for a model without a template or
+    with one that fails.
+
+    >>> from headlab import load_model
+    >>> chat_turn(load_model("mini"), "Hello")
+    Traceback (most recent call last):
+    headlab.errors.HeadlabError: mini has no chat template: read the text as it is.
+    """
+    said = [{"role": "user", "content": check_text(text)}]
+    if not has_chat_template(model):
+        raise HeadlabError(f"{model.name} has no chat template: read the text as it is.")
+    try:
+        turn = model.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+    except Exception as error:  # a template is a program of the model's maker
+        raise HeadlabError(
+            f"The chat template of {model.name} fails on this text: read it as it is, with "
+            "special tokens as tokens."
+        ) from error
+    start = "" if model.start_token is None else token_text(model, model.start_token)
+    return str(turn).removeprefix(start)
+
+
+def has_chat_template(model: LoadedModel) -> bool:
+    """Whether the model's tokenizer says how a chat is written."""
+    return bool(getattr(model.tokenizer, "chat_template", None))
+
+
+def special_texts(model: LoadedModel) -> list[str]:
+    """The names of the model's special tokens, such as ``<|endoftext|>``."""
+    return list(map(str, model.tokenizer.all_special_tokens))
+
+
 def encode(model: LoadedModel, text: str) -> list[int]:
-    """The token ids of ``text`` alone; names of special tokens in it are read as plain text."""
+    """The token ids of ``text`` alone, its special tokens read as the model is asked to."""
     return [token for token, _ in encode_with_places(model, text)]
 
 
@@ -95,13 +133,15 @@ def encode_with_places(model: LoadedModel, text: str) -> list[tuple[int, tuple[i
 
     Nothing is changed on the way, so that threads may share a model.
     """
-    if model.plain_tokenizer is None:
+    special = model.special_tokens
+    tokenizer = model.special_tokenizer if special else model.plain_tokenizer
+    if tokenizer is None:
         with _ONE_AT_A_TIME:
             ids = model.tokenizer(
-                text, add_special_tokens=False, split_special_tokens=True, verbose=False
+                text, add_special_tokens=False, split_special_tokens=not special, verbose=False
             ).input_ids
         return [(token, (0, 0)) for token in ids]  # such tokenizers know no places
-    found = model.plain_tokenizer.encode(text, add_special_tokens=False)
+    found = tokenizer.encode(text, add_special_tokens=False)
     return list(zip(found.ids, found.offsets, strict=True))
 
 

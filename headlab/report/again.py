@@ -17,6 +17,7 @@ def command(data: dict[str, Any]) -> str:
     """
     words = ["python", "-m", "headlab"]
     flags = ["--no-start-token"] if data["start_token"] is None else []
+    flags += ["--special-tokens"] if data["special_tokens"] else []
     against = data["comparison"]
     if data["reading"] is None and against is not None:
         sides = [data["model"]["asked_for"], against["asked_for"]]

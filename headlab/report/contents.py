@@ -68,6 +68,7 @@ def report_data(given: ReportInput) -> dict[str, Any]:
         },
         "start_token": profile.start_token,
         "start_text": profile.start_text if reading is None else reading.start_text,
+        "special_tokens": reading is not None and reading.special_tokens,
         "entities": [list(pair) for pair in given.entities],
         "versions": _versions(),
         "statistics": _statistics(profile),

@@ -142,7 +142,7 @@ def test_a_head_that_rests_says_why_the_first_token():
 
 
 def test_a_link_opens_the_circuit_and_another_text_says_so(edges):
-    mine = Collected(place("mini", True, TEXT), 12, 6, 5, "dog", (Head(0, 0), Head(3, 7)))
+    mine = Collected(place("mini", True, "text", TEXT), 12, 6, 5, "dog", (Head(0, 0), Head(3, 7)))
     assert Collected.parse(str(mine)) == mine
     test = page(circuit=str(mine))
     assert test.button_group(key="circuit heads 2").value == ["L0.H0", "L3.H7"]

@@ -77,5 +77,5 @@ def test_a_sheet_and_a_comparison_read_with_the_others(passes):
     chosen = ChosenText(guided_texts()[TEXT].text, guided_texts()[TEXT].facts)
     reading = get_reading(selection, chosen)
     assert get_lab(selection).reading(Text(TEXT, chosen.text, chosen.facts)) is reading
-    assert _words("mini", True, chosen).reading is reading
+    assert _words(Selection(model="mini"), chosen).reading is reading
     assert len(passes) == 1

@@ -140,7 +140,7 @@ def test_the_file_of_the_page_is_a_report(drawn, tmp_path):
 
 def test_a_look_and_a_collected_circuit_stand_in_the_report(drawn):
     text = guided_texts()["cat-on-the-mat"].text
-    mine = Collected(place("mini", True, text), 12, 6, 5, "dog", (Head(0, 0), Head(3, 7)))
+    mine = Collected(place("mini", True, "text", text), 12, 6, 5, "dog", (Head(0, 0), Head(3, 7)))
     query = {"text": "cat-on-the-mat", "layer": "3", "head": "7", "circuit": str(mine)}
     test = opened("pages/Report.py", **query)
     test.toggle(key="report why").set_value(True).run()

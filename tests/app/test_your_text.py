@@ -160,6 +160,44 @@ def test_a_copied_link_carries_the_marked_facts():
     assert not page(**query | {"facts": "[[["}).text  # a damaged link still shows its text
 
 
+def special_switch(test: AppTest):
+    return next((b for b in test.button_group if b.key == "reads"), None)
+
+
+def test_special_tokens_in_a_text_are_tokens_once_that_is_chosen():
+    assert special_switch(page()) is None
+    test = with_text("It rained.<|endoftext|>Tom ran home.")
+    switch = special_switch(test)
+    assert [o.content for o in switch.proto.options] == ["as text", "as tokens"]
+    switch.set_value("tokens").run()
+    assert not test.exception and not test.error and test.query_params["reads"] == "tokens"
+    layers = opened("pages/Layers.py", text="own", reads="tokens", own=test.text_area[0].value)
+    code = next(block.value for block in layers.code if "load_model" in block.value)
+    assert "load_model('mini').with_special_tokens()" in code
+    tokens = test.pills(key="entity tokens").options
+    assert sum("<|endoftext|>" in token for token in tokens) == 1
+
+
+def test_a_text_is_read_as_a_chat_turn(monkeypatch):
+    model, chat = sharing.get_model("mini"), page(reads="chat")
+    assert [w.value for w in chat.warning] == [
+        "mini has no chat template: special tokens are read as tokens."
+    ]
+    said = "<|endoftext|>You: {{ m.content }}<|endoftext|>Me:"
+    template = "{% for m in messages %}" + said + "{% endfor %}"
+    monkeypatch.setattr(model.tokenizer, "chat_template", template)
+    test = page()
+    special_switch(test).set_value("chat").run()
+    text = guided_texts()["cat-on-the-mat"].text
+    assert test.text_area(key="typed text").value == text
+    turn = f"You: {text}<|endoftext|>Me:"
+    test.button(key="go on").click().run()
+    made = test.session_state["what the model wrote"]
+    assert made.text == turn and test.session_state["own_text"] == made.whole
+    assert dict(test.query_params) | {"reads": "tokens", "text": "own"} == dict(test.query_params)
+    assert not test.error and not test.exception
+
+
 def test_marks_belong_to_their_text():
     test = with_text("Maria lives in Oslo. The home of Maria is")
     test.session_state["marks"] = '{"model": "mini", "text": "another", "pairs": [[[0], [3]]]}'

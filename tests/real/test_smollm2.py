@@ -13,6 +13,8 @@ from transformers import AutoModelForCausalLM
 from headlab import (
     HeadlabError,
     ablate,
+    chat_turn,
+    continue_text,
     explain_attention,
     load_model,
     make_report,
@@ -77,6 +79,16 @@ def test_the_profiles_that_ship_are_of_these_weights(model):
         assert profile.score[behaviour][Head.parse(head)] == pytest.approx(score, abs=0.03)
     assert profile.controls == 3 and not any(profile.false_positives.values())
     assert kept_corpus(model, passages()) is not None
+
+
+def test_it_answers_a_chat_turn_that_is_its_own_template(model):
+    asked = "What is the capital of France?"
+    turn, special = chat_turn(model, asked), model.with_special_tokens()
+    theirs = model.tokenizer.apply_chat_template(
+        [{"role": "user", "content": asked}], add_generation_prompt=True
+    )
+    assert read_text(special, turn, layers=()).tokens == list(theirs["input_ids"])
+    assert "Paris" in continue_text(special, turn, 8).written
 
 
 def test_a_removal_equals_a_plain_hook(model, folder):

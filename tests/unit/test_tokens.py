@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headlab import HeadlabError
+from headlab import HeadlabError, continue_text, read_text
 from headlab.models.tokens import (
+    chat_turn,
     check_text,
     encode,
     find_in_text,
@@ -183,3 +184,52 @@ def test_a_typed_special_token_stays_text_beside_threads_that_use_the_tokenizer(
         for thread in threads:
             thread.join()
     assert all(ids == expected for ids in found)
+
+
+TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}<|endoftext|>{{ m.role }}: {{ m.content }}"
+    "{% endfor %}{% if add_generation_prompt %}<|endoftext|>me:{% endif %}"
+)
+
+
+def test_special_tokens_are_read_as_tokens_where_that_is_asked_for(model):
+    special = model.with_special_tokens()
+    text = f" the{START} the"
+    assert encode(special, text) == model.tokenizer(text, add_special_tokens=False).input_ids
+    assert encode(special, text)[1] == 0 and 0 not in encode(model, text)
+    tokens, texts = tokenise(special, text)
+    assert "".join(texts) == START + text and len(tokens) == 4
+    assert find_in_text(special, text, 4, 4 + len(START), 0) == (2,)
+    assert read_text(special, text).special_tokens and not read_text(model, text).special_tokens
+    assert special.content_hash == model.content_hash
+    assert special.reading_hash != model.reading_hash == model.content_hash
+    assert not model.special_tokens and special.with_random_weights(0).special_tokens
+
+
+def test_a_slow_tokenizer_reads_special_tokens_too(model, monkeypatch):
+    text = f" the{START} the"
+    special = model.with_special_tokens()
+    expected = encode(special, text)
+    monkeypatch.setitem(vars(special), "special_tokenizer", None)  # what has no backend
+    assert encode(special, text) == expected
+
+
+def test_a_chat_turn_is_what_the_template_makes_of_it(model, monkeypatch):
+    monkeypatch.setattr(model.tokenizer, "chat_template", TEMPLATE)
+    turn, special = chat_turn(model, "the day"), model.with_special_tokens()
+    assert turn == f"{START}user: the day{START}me:"
+    theirs = model.tokenizer.apply_chat_template(
+        [{"role": "user", "content": "the day"}], add_generation_prompt=True
+    )
+    assert tokenise(special, turn)[0] == list(theirs["input_ids"])
+    assert continue_text(special, turn, 2).text == turn
+
+
+def test_a_chat_turn_that_cannot_be_made_is_a_sentence(model, monkeypatch):
+    with pytest.raises(HeadlabError, match="no chat template: read the text as it is"):
+        chat_turn(model, "the day")
+    monkeypatch.setattr(model.tokenizer, "chat_template", "{{ raise_exception('no') }}")
+    with pytest.raises(HeadlabError, match="chat template of tiny fails"):
+        chat_turn(model, "the day")
+    with pytest.raises(HeadlabError, match="The text is empty"):
+        chat_turn(model, " ")

@@ -88,7 +88,8 @@ def _lines(*lines: str) -> str:
 
 
 def _model(selection: Selection) -> str:
-    return f"model = load_model({selection.model!r})"
+    special = "" if selection.reads == "text" else ".with_special_tokens()"
+    return f"model = load_model({selection.model!r}){special}"
 
 
 def _profile(selection: Selection) -> str:

@@ -49,6 +49,7 @@ class Collected:
         return cls(found[1], query, key, changed, found[6], heads)
 
 
-def place(model: str, start_token: bool, text: str) -> str:
-    """What tells a circuit's text, model and start-token policy, without holding the text."""
-    return f"{zlib.crc32(repr((model, start_token, text)).encode()):08x}"
+def place(model: str, start_token: bool, reads: str, text: str) -> str:
+    """What tells a circuit's text, model and how it is read, without holding the text."""
+    how = (model, start_token, text) if reads == "text" else (model, start_token, text, reads)
+    return f"{zlib.crc32(repr(how).encode()):08x}"

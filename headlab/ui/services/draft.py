@@ -15,7 +15,7 @@ from headlab.profiles.corpus import CorpusLooks
 from headlab.report import Told, make_report, read_report, report_date
 from headlab.ui.services.results import ChosenText, get_profile, get_whole_reading
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 
 KEPT_AS = "report"
 _DRAWN = "report as drawn"
@@ -113,11 +113,11 @@ def drafted_report(
     measured: Measured,
 ) -> Drawn:
     """The report as it stands; only this session holds it, for it bears a name."""
-    model, profile = get_model(selection.model), get_profile(selection)
+    model, profile = model_of(selection), get_profile(selection)
     committed = hash(record.to_json()) if record else 0
     removed = tuple((each.heads, each.watched) for each in measured.interventions)
     looks = (selection.layer, selection.head, selection.token, selection.key, selection.circuit)
-    text = (model.content_hash, selection.model, selection.start_token, chosen)
+    text = (model.reading_hash, selection.model, selection.start_token, chosen)
     key = (*text, draft, committed, removed, looks, report_date())
     kept = st.session_state.get(_DRAWN)
     if kept is not None and kept[0] == key:

@@ -20,12 +20,12 @@ from headlab.interventions.patching import Direction
 from headlab.interventions.replacing import Mode
 from headlab.ui.services.results import ChosenText, policy
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model, long_work, result_cache, shared
+from headlab.ui.services.sharing import long_work, model_of, result_cache, shared
 
 
 def get_reference(selection: Selection) -> Reference:
     """What every head of the selected model writes on average."""
-    model, start = get_model(selection.model), selection.start_token
+    model, start = model_of(selection), selection.start_token
     return shared(
         ("reference", model.content_hash, start),
         lambda: mean_reference(model, start_token=policy(start)),
@@ -37,10 +37,10 @@ def get_removal(
     selection: Selection, chosen: ChosenText, mode: Mode, watch: str | int | None = None
 ) -> Intervention:
     """A text with and without the heads to remove, in one of the modes of ``ablate``."""
-    model, start, heads = get_model(selection.model), selection.start_token, selection.removed
+    model, start, heads = model_of(selection), selection.start_token, selection.removed
     reference = get_reference(selection) if mode == "mean" else None
     return shared(
-        ("removal", model.content_hash, chosen, start, heads, mode, watch),
+        ("removal", model.reading_hash, chosen, start, heads, mode, watch),
         lambda: ablate(
             model,
             chosen.text,
@@ -58,12 +58,12 @@ def get_removal(
 def get_sweep(selection: Selection, text: str, watch: int | None) -> Sweep:
     """Every head removed in turn, with a bar: the change of the loss, or of one next token."""
     model, start, reference = (
-        get_model(selection.model),
+        model_of(selection),
         selection.start_token,
         get_reference(selection),
     )
     return long_work(
-        ("sweep", model.content_hash, text, start, watch),
+        ("sweep", model.reading_hash, text, start, watch),
         lambda job: ablation_sweep(
             model,
             text,
@@ -79,7 +79,7 @@ def get_sweep(selection: Selection, text: str, watch: int | None) -> Sweep:
 
 
 def _removals_key(selection: Selection, probe: str, layer: int) -> Hashable:
-    model = get_model(selection.model)
+    model = model_of(selection)
     return ("removals", model.content_hash, selection.start_token, probe, layer)
 
 
@@ -90,7 +90,7 @@ def ready_removals(selection: Selection, probe: str, layer: int) -> Removals | N
 
 def get_removals(selection: Selection, probe: str, layer: int) -> Removals:
     """What removing heads of a layer and of those beside it does on a probe, measured if needed."""
-    model, start = get_model(selection.model), policy(selection.start_token)
+    model, start = model_of(selection), policy(selection.start_token)
     layers = nearby_layers(layer, model.n_layers)
     return long_work(
         _removals_key(selection, probe, layer),
@@ -101,11 +101,11 @@ def get_removals(selection: Selection, probe: str, layer: int) -> Removals:
 
 def get_patching(selection: Selection, texts: tuple[str, str], tokens: tuple[str, str]) -> Patching:
     """What each head carries from one of two texts to the other, with a bar."""
-    model, start = get_model(selection.model), selection.start_token
+    model, start = model_of(selection), selection.start_token
     direction: Direction = "noising" if selection.noising else "denoising"
     what, by_position = selection.what, selection.by_position
     return long_work(
-        ("patching", model.content_hash, start, texts, tokens, what, direction, by_position),
+        ("patching", model.reading_hash, start, texts, tokens, what, direction, by_position),
         lambda job: patch(
             model,
             *texts,
@@ -125,12 +125,12 @@ def get_attribution(
 ) -> Attribution:
     """What each part writes towards one next token and away from another."""
     model, start, reference = (
-        get_model(selection.model),
+        model_of(selection),
         selection.start_token,
         get_reference(selection),
     )
     return shared(
-        ("attribution", model.content_hash, text, start, answer, wrong, removed),
+        ("attribution", model.reading_hash, text, start, answer, wrong, removed),
         lambda: attribute(
             model,
             text,

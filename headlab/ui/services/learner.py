@@ -35,7 +35,7 @@ from headlab.ui.services.results import (
 )
 from headlab.ui.services.second import has_second, second_profile
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 
 RECORD = "record"
 _PARSED = "record as an object"
@@ -103,7 +103,7 @@ def get_lab(selection: Selection, sheet: Sheet | None = None) -> MeasurementCont
 
     For a ``sheet`` that compares two models the second one stands beside it, if one is chosen.
     """
-    model = get_model(selection.model)
+    model = model_of(selection)
     start = resolve_start_token(model, "model" if selection.start_token else None)
     lab = SharedContext(model, start, selection=selection)
     if sheet is not None and sheet.needs_second and has_second(selection):

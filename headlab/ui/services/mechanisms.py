@@ -24,14 +24,14 @@ from headlab.ui.services.collected import Collected, place
 from headlab.ui.services.effects import get_reference
 from headlab.ui.services.results import ChosenText, get_layer, get_reading, policy, text_key
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model, long_work, shared
+from headlab.ui.services.sharing import long_work, model_of, shared
 
 
 def get_explanation(
     selection: Selection, chosen: ChosenText, head: Head, query: int, key: int
 ) -> AttentionExplanation:
     """Why a head looks from one token of a text to another; HeadlabError where no sum is exact."""
-    model, start = get_model(selection.model), policy(selection.start_token)
+    model, start = model_of(selection), policy(selection.start_token)
     return shared(
         ("why there", head, query, key, *text_key(selection, chosen)),
         lambda: explain_attention(model, chosen.text, head, query, key, start_token=start),
@@ -41,7 +41,7 @@ def get_explanation(
 
 def get_composition(selection: Selection) -> Composition:
     """What every head can read of what earlier ones write; HeadlabError where it cannot be told."""
-    model = get_model(selection.model)
+    model = model_of(selection)
     return long_work(
         ("composition", model.content_hash),
         lambda job: composition(model),
@@ -53,7 +53,7 @@ def get_senders(
     selection: Selection, chosen: ChosenText, other: str, head: Head, query: int, key: int
 ) -> tuple[Edge, ...]:
     """Which earlier heads tell a head where to look, told apart by another text, with a bar."""
-    model, start = get_model(selection.model), policy(selection.start_token)
+    model, start = model_of(selection), policy(selection.start_token)
     return long_work(
         ("senders", other, head, query, key, *text_key(selection, chosen)),
         lambda job: strongest_senders(
@@ -74,7 +74,7 @@ def get_listeners(
     selection: Selection, chosen: ChosenText, other: str, head: Head
 ) -> tuple[Listener, ...]:
     """Which later heads look elsewhere when a head sends what it would on another text."""
-    model, start = get_model(selection.model), policy(selection.start_token)
+    model, start = model_of(selection), policy(selection.start_token)
     return shared(
         ("listeners", other, head, *text_key(selection, chosen)),
         lambda: strongest_listeners(model, chosen.text, other, head, start_token=start),
@@ -92,7 +92,7 @@ def get_faithfulness(
     key: int,
 ) -> tuple[Faithfulness, ...]:
     """What some heads carry alone, all others replaced by the other text's, and by their mean."""
-    model, start = get_model(selection.model), policy(selection.start_token)
+    model, start = model_of(selection), policy(selection.start_token)
     ways: dict[Mode, str | Reference] = {"text": other, "mean": get_reference(selection)}
     return long_work(
         ("faithfulness", other, heads, end, query, key, *text_key(selection, chosen)),
@@ -125,7 +125,7 @@ def get_kept_alone(
 
 def other_text(selection: Selection, chosen: ChosenText, circuit: Collected) -> str:
     """The text with the word changed on which a circuit was collected."""
-    model, start = get_model(selection.model), policy(selection.start_token)
+    model, start = model_of(selection), policy(selection.start_token)
     return with_word(model, chosen.text, circuit.changed, circuit.word, start)
 
 
@@ -144,9 +144,14 @@ def brightest(row: np.ndarray) -> int:
     return int(row[1:].argmax()) + 1 if len(row) > 1 else 0
 
 
+def where_collected(selection: Selection, chosen: ChosenText) -> str:
+    """What tells the text on which a circuit is collected, and how it is read."""
+    return place(selection.model, selection.start_token, selection.reads, chosen.text)
+
+
 def has_circuit(selection: Selection, chosen: ChosenText) -> bool:
     """Whether the collected circuit belongs to this text, model and start token."""
-    mine, here = selection.circuit, place(selection.model, selection.start_token, chosen.text)
+    mine, here = selection.circuit, where_collected(selection, chosen)
     if mine is None or mine.where != here:
         return False
     return mine.query < len(get_reading(selection, chosen).tokens)
@@ -168,7 +173,7 @@ def get_circuit(
 
 def get_sink(selection: Selection, chosen: ChosenText, head: Head) -> Sink:
     """Why a head rests on the first token of a text; HeadlabError where that cannot be told."""
-    model, start = get_model(selection.model), policy(selection.start_token)
+    model, start = model_of(selection), policy(selection.start_token)
     return shared(
         ("sink", head, *text_key(selection, chosen)),
         lambda: explain_sink(model, chosen.text, head, start_token=start),

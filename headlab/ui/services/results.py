@@ -29,8 +29,8 @@ from headlab.ui.services.jobs import Job
 from headlab.ui.services.selection import Selection
 from headlab.ui.services.sharing import (
     MODEL_QUEUE,
-    get_model,
     long_work,
+    model_of,
     result_cache,
     shared,
     stay_stopped,
@@ -63,7 +63,7 @@ def get_reading(selection: Selection, chosen: ChosenText) -> Reading:
     the text is so long that they would take more than :data:`PART` of the result cache. Then it
     holds none, and :func:`get_layer` and :func:`get_whole_reading` give them.
     """
-    model, start = get_model(selection.model), selection.start_token
+    model, start = model_of(selection), selection.start_token
     key = text_key(selection, chosen)
     stay_stopped(key)
     return shared(key, lambda: _read(model, chosen, start, key, whole=False))
@@ -71,8 +71,8 @@ def get_reading(selection: Selection, chosen: ChosenText) -> Reading:
 
 def text_key(selection: Selection, chosen: ChosenText) -> tuple[Hashable, ...]:
     """What results about a text are kept under."""
-    model = get_model(selection.model)
-    return ("text", model.name, model.content_hash, chosen, selection.start_token)
+    model = model_of(selection)
+    return ("text", model.name, model.reading_hash, chosen, selection.start_token)
 
 
 def _read(
@@ -131,7 +131,7 @@ def get_whole_reading(selection: Selection, chosen: ChosenText) -> Reading:
     reading = get_reading(selection, chosen)
     if len(reading.layers) == reading.n_layers:
         return reading
-    model, start = get_model(selection.model), selection.start_token
+    model, start = model_of(selection), selection.start_token
     key = ("whole", *text_key(selection, chosen))
     stay_stopped(key)
     return shared(key, lambda: _read(model, chosen, start, key, whole=True))
@@ -151,7 +151,7 @@ def get_layer(selection: Selection, chosen: ChosenText, layer: int) -> LayerOfTe
     if layer in reading.layers and reading.values is not None:
         place = reading.layers.index(layer)
         return LayerOfText(reading.patterns[place], reading.values[place])
-    model, start = get_model(selection.model), selection.start_token
+    model, start = model_of(selection), selection.start_token
     return shared(
         ("layer", layer, *text_key(selection, chosen)),
         lambda: read_layer(model, chosen.text, layer, policy(start)),
@@ -159,7 +159,7 @@ def get_layer(selection: Selection, chosen: ChosenText, layer: int) -> LayerOfTe
 
 
 def _profile_key(selection: Selection) -> Hashable:
-    return ("profile", get_model(selection.model).content_hash, selection.start_token)
+    return ("profile", model_of(selection).content_hash, selection.start_token)
 
 
 def ready_profile(selection: Selection) -> Profile | None:
@@ -167,7 +167,7 @@ def ready_profile(selection: Selection) -> Profile | None:
     key = _profile_key(selection)
     ready = result_cache().find(key)
     if ready is None:
-        model = get_model(selection.model)
+        model = model_of(selection)
         ready = kept_profile(model, start_token=policy(selection.start_token))
         if ready is not None:
             result_cache().put(key, ready)
@@ -181,7 +181,7 @@ def get_profile(selection: Selection) -> Profile:
     """
     if (ready := ready_profile(selection)) is not None:
         return ready
-    model = get_model(selection.model)
+    model = model_of(selection)
 
     def measure(job: Job) -> Profile:
         def partial(share: float, profile: Profile) -> None:
@@ -202,7 +202,7 @@ def get_profile(selection: Selection) -> Profile:
 
 def get_written(selection: Selection, chosen: ChosenText, position: int, head: Head) -> Written:
     """What a head writes if it looks at one token of a text alone."""
-    model = get_model(selection.model)
+    model = model_of(selection)
     value = get_layer(selection, chosen, head.layer).values[head.head, position]
     return shared(
         ("written", position, head, *text_key(selection, chosen)),
@@ -213,7 +213,7 @@ def get_written(selection: Selection, chosen: ChosenText, position: int, head: H
 
 def get_eigenvalue_copying(selection: Selection) -> np.ndarray:
     """Eigenvalue copying of every head of the selected model, [layer, head]."""
-    model = get_model(selection.model)
+    model = model_of(selection)
     return shared(
         ("eigenvalue copying", model.content_hash),
         lambda: eigenvalue_copying(model),
@@ -225,7 +225,7 @@ def get_position_control(
     selection: Selection, chosen: ChosenText, cells: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores [layer, head] on some cells: the words in other orders, and random weights."""
-    model, start = get_model(selection.model), policy(selection.start_token)
+    model, start = model_of(selection), policy(selection.start_token)
     reading = get_reading(selection, chosen)
 
     def measure(job: Job) -> tuple[np.ndarray, np.ndarray]:
@@ -239,7 +239,7 @@ def get_position_control(
 
 def _corpus_key(selection: Selection, texts: tuple[str, ...]) -> Hashable:
     digest = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
-    return ("corpus", get_model(selection.model).content_hash, selection.start_token, digest)
+    return ("corpus", model_of(selection).content_hash, selection.start_token, digest)
 
 
 def ready_corpus(selection: Selection, texts: tuple[str, ...] = ()) -> CorpusLooks | None:
@@ -250,7 +250,7 @@ def ready_corpus(selection: Selection, texts: tuple[str, ...] = ()) -> CorpusLoo
     key = _corpus_key(selection, texts)
     ready = result_cache().find(key)
     if ready is None and not texts:
-        model, start = get_model(selection.model), policy(selection.start_token)
+        model, start = model_of(selection), policy(selection.start_token)
         ready = kept_corpus(model, passages(), start_token=start)
         if ready is not None:
             result_cache().put(key, ready)
@@ -261,7 +261,7 @@ def get_corpus(selection: Selection, texts: tuple[str, ...] = ()) -> CorpusLooks
     """The same, measured if it must be."""
     if (ready := ready_corpus(selection, texts)) is not None:
         return ready
-    model, profile = get_model(selection.model), get_profile(selection)
+    model, profile = model_of(selection), get_profile(selection)
     return long_work(
         _corpus_key(selection, texts),
         lambda job: corpus_looks(
@@ -278,12 +278,12 @@ def get_corpus(selection: Selection, texts: tuple[str, ...] = ()) -> CorpusLooks
 
 def ready_comparisons(selection: Selection) -> list[Comparison]:
     """The selected model's figures beside published ones, or none if they are not measured yet."""
-    return result_cache().find(("comparisons", get_model(selection.model).content_hash)) or []
+    return result_cache().find(("comparisons", model_of(selection).content_hash)) or []
 
 
 def get_comparisons(selection: Selection) -> list[Comparison]:
     """The selected model's figures beside published ones, measured if they must be."""
-    model = get_model(selection.model)
+    model = model_of(selection)
     return long_work(
         ("comparisons", model.content_hash),
         lambda job: verify_model(model, job.progress),

@@ -5,6 +5,7 @@ profile on disk under the model's content, figures of a text in the result cache
 """
 
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,7 +27,7 @@ from headlab.ui.services.results import (
     get_whole_reading,
 )
 from headlab.ui.services.selection import UPLOADED, Selection
-from headlab.ui.services.sharing import get_model, result_cache, shared, stamp
+from headlab.ui.services.sharing import get_model, model_of, result_cache, shared, stamp
 
 MAX_TOKENS = 160  # of a text whose patterns are held for two models
 _HANDED_IN = "profile handed in"
@@ -99,12 +100,11 @@ class Drawn:
     pictures: Pictures
 
 
-def drawn(name: str, start_token: bool, chosen: ChosenText) -> Drawn:
+def drawn(there: Selection, chosen: ChosenText) -> Drawn:
     """Scores and pictures of a text by a model of this machine, which need not stay open."""
-    key = ("drawn", name, stamp(name), start_token, chosen)
+    key = ("drawn", *_read_by(there), chosen)
     found = result_cache().find(key)
     if found is None:
-        there = Selection(model=name, start_token=start_token)
         reading = get_reading(there, chosen)
         light = replace(reading, layers=(), patterns=np.empty((0, 0, 0, 0)), values=None)
         found = Drawn(light, get_pictures(there, chosen))
@@ -112,13 +112,17 @@ def drawn(name: str, start_token: bool, chosen: ChosenText) -> Drawn:
     return found
 
 
-def _words(name: str, start_token: bool, chosen: ChosenText) -> Words:
-    key = ("words", name, stamp(name), start_token, chosen)
+def _read_by(there: Selection) -> tuple[Hashable, ...]:
+    """What tells a model that need not be open, and how it reads a text."""
+    return (there.model, stamp(there.model), there.start_token, there.reads)
+
+
+def _words(there: Selection, chosen: ChosenText) -> Words:
+    key = ("words", *_read_by(there), chosen)
     found = result_cache().find(key)
     if found is not None:
         return found
-    model = get_model(name)
-    there = Selection(model=name, start_token=start_token)
+    model = model_of(there)
     n = len(get_reading(there, chosen).tokens)
     if n > MAX_TOKENS:
         raise HeadlabError(
@@ -133,4 +137,4 @@ def get_text_comparison(selection: Selection, chosen: ChosenText) -> TextCompari
     """One text on the open and on the second model."""
     assert selection.second is not None
     sides = (selection.model, selection.second)
-    return compare_words(*(_words(name, selection.start_token, chosen) for name in sides))
+    return compare_words(*(_words(replace(selection, model=name), chosen) for name in sides))

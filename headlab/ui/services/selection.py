@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from headlab.behaviours import behaviours
 from headlab.exercises.guided import guided_pairs, guided_texts
@@ -17,8 +17,11 @@ from headlab.ui.services.collected import Collected
 OWN = "own"
 ANY_LAYER = -1  # none has been chosen: the page opens where there is something to see
 MAX_NAME = 100
+Reads = Literal["text", "tokens", "chat"]
+READS: dict[Reads, str] = {"text": "as text", "tokens": "as tokens", "chat": "as a chat turn"}
 NAME_MAPS = "name-copying"  # ready-made views of the rankings
-_LOOKS = {"model", "text_name", "start_token", "layer", "head", "token"}  # what ``key`` belongs to
+# what ``key`` belongs to
+_LOOKS = {"model", "text_name", "start_token", "reads", "layer", "head", "token"}
 UPLOADED = "uploaded"  # a second model of which only this session has the profile
 
 
@@ -26,6 +29,7 @@ UPLOADED = "uploaded"  # a second model of which only this session has the profi
 class Selection:
     """Everything a learner has chosen.
 
+    ``reads`` says what names of special tokens in the text are (:data:`READS`).
     ``layer`` is :data:`ANY_LAYER` until one is chosen; :func:`fit` makes it layer 0.
     ``behaviour`` is the one in focus: ranked, outlined, searched for. ``token`` is the position
     that the text view reads from (``toward``: that it is looked at from). ``across``,
@@ -44,6 +48,7 @@ class Selection:
     model: str = field(default_factory=default_model)
     text_name: str = field(default_factory=lambda: next(iter(guided_texts())))
     start_token: bool = True
+    reads: Reads = "text"
     layer: int = ANY_LAYER
     head: int | None = None
     beside: Head | None = None
@@ -174,6 +179,12 @@ _PARTS = (
         "The address names a text that does not exist: the first one is shown.",
     ),
     _switch("start", "start_token", "the start token is on"),
+    _Part(
+        "reads",
+        "reads",
+        _one_of(lambda: READS),
+        "The address names no way to read special tokens: their names are text.",
+    ),
     _Part(
         "layer",
         "layer",

@@ -22,6 +22,7 @@ from headlab.models.loading import load_model
 from headlab.models.memory import enough_memory
 from headlab.ui.services.jobs import Job, Jobs
 from headlab.ui.services.queue import ModelQueue, ResultCache, Tell
+from headlab.ui.services.selection import Selection
 
 MODEL_QUEUE = ModelQueue()
 TICK_S = 0.3  # seconds between two looks of a page at a job
@@ -43,6 +44,12 @@ def _opened(name: str, stamp: int) -> LoadedModel:
 def get_model(name: str) -> LoadedModel:
     """The loaded model, shared by all learners; the two last used are held."""
     return _opened(name, stamp(name))
+
+
+def model_of(selection: Selection) -> LoadedModel:
+    """The selected model, which reads special tokens in a text as the learner has chosen."""
+    model = get_model(selection.model)
+    return model if selection.reads == "text" else model.with_special_tokens()
 
 
 def unload_models() -> None:

@@ -13,11 +13,12 @@ from headlab import languages, log, settings
 from headlab.__version__ import __version__
 from headlab.errors import HeadlabError
 from headlab.models.catalogue import CATALOGUE
+from headlab.models.tokens import has_chat_template
 from headlab.ui.components.frame import frame
 from headlab.ui.services import browser_store, metrics, state
 from headlab.ui.services.navigation import draw_navigation, page_link
 from headlab.ui.services.selection import ANY_LAYER, Selection, fit
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import get_model, model_of
 from headlab.ui.views.words import plain
 
 # a named icon would be fetched from the network
@@ -50,6 +51,9 @@ def start_page(title: str, *begins: str) -> Iterator[Selection]:
         asked, refusals = _openable(asked)
         model = get_model(asked.model)
         selection, more = fit(asked, model.n_layers, model.n_heads)
+        if selection.reads == "chat" and not has_chat_template(model):
+            selection = replace(selection, reads="tokens")
+            more.append(f"{model.name} has no chat template: special tokens are read as tokens.")
         frame((title, *(getattr(selection, part) for part in begins)))
         with st.sidebar:
             st.markdown("### headlab")
@@ -79,7 +83,7 @@ def page_header(selection: Selection, title: str, how: str | None = None) -> Non
 
 def name_model(selection: Selection) -> None:
     """The open model by its name: a link to the list of models."""
-    name = "mini, not GPT-2" if selection.model == "mini" else get_model(selection.model).name
+    name = "mini, not GPT-2" if selection.model == "mini" else model_of(selection).name
     page_link("Models", label=plain(name))
 
 
@@ -156,7 +160,7 @@ def _openable(asked: Selection) -> tuple[Selection, list[str]]:
 
 
 def _name_model(selection: Selection) -> None:
-    model = get_model(selection.model)
+    model = model_of(selection)
     entry = CATALOGUE.get(selection.model)
     start = "none" if model.start_token is None else model.tokenizer.decode([model.start_token])
     st.markdown(f"**Model:** {entry.title if entry else model.name}")

@@ -93,11 +93,25 @@ def own_text() -> str:
     return str(st.session_state.get(OWN_TEXT) or "")
 
 
+def take_as_own(text: str) -> None:
+    """Make a text that was read here, and changed, the learner's own; meant for callbacks.
+
+    A chat turn has its special tokens around it by then.
+    """
+    st.session_state[OWN_TEXT] = text
+    change(text_name=OWN, reads="tokens" if current()[0].reads == "chat" else current()[0].reads)
+
+
 def _take_facts(query: Mapping[str, str]) -> None:
     """The facts of a copied link, as if they had been marked here; what is none is passed over."""
     with suppress(ValueError, RecursionError):
         pairs = json.loads(query[LINKED_FACTS])
-        marks = {"model": query["model"], "text": query[LINKED_TEXT], "pairs": pairs}
+        marks = {
+            "model": query["model"],
+            "text": query[LINKED_TEXT],
+            "reads": parse(query)[0].reads,
+            "pairs": pairs,
+        }
         st.session_state[MARKS] = json.dumps(marks)
 
 

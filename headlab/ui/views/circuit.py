@@ -17,18 +17,19 @@ from headlab.interventions import with_word
 from headlab.measuring.reading import Reading
 from headlab.mechanisms import Edge, Faithfulness, Listener
 from headlab.ui.services import state
-from headlab.ui.services.collected import MAX_WORD, Collected, place
+from headlab.ui.services.collected import MAX_WORD, Collected
 from headlab.ui.services.mechanisms import (
     get_composition,
     get_kept_alone,
     get_listeners,
     get_senders,
     has_circuit,
+    where_collected,
 )
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ChosenText, policy
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 from headlab.ui.views.why_there import cell
 from headlab.ui.views.words import names_of, plain, quoted
 
@@ -73,7 +74,7 @@ def who_tells(
     with drawn:
         graph(selection, reading, head, told, heard, wired)
     mine = Collected(
-        place(selection.model, selection.start_token, chosen.text),
+        where_collected(selection, chosen),
         query,
         key,
         *other.place,
@@ -100,7 +101,7 @@ def other_text(
     selection: Selection, chosen: ChosenText, reading: Reading, query: int, key: int
 ) -> Changed | None:
     """The text with one word changed; None, with a sentence, where that is no single token."""
-    model, start = get_model(selection.model), policy(selection.start_token)
+    model, start = model_of(selection), policy(selection.start_token)
     names = position_names(reading.token_texts)
     first = 1 if reading.start_token is not None else 0
     texts = reading.token_texts

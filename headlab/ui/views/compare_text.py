@@ -88,8 +88,8 @@ def grids(selection: Selection, comparison: ProfileComparison, chosen: ChosenTex
         asked, _ = state.current()
         asked, _ = fit(asked, comparison.before.n_layers, comparison.before.n_heads)
         view = GridView(asked.layer, asked.head)
-        first = drawn(selection.model, selection.start_token, chosen)
-        second = drawn(str(selection.second), selection.start_token, chosen)
+        first = drawn(selection, chosen)
+        second = drawn(replace(selection, model=str(selection.second)), chosen)
         sides = (
             ("before", comparison.before, first),
             ("after", comparison.after, second),

@@ -10,8 +10,7 @@ from headlab.ui.services import state
 from headlab.ui.services.navigation import open_page, page_link
 from headlab.ui.services.results import ChosenText, policy
 from headlab.ui.services.selection import OWN, Selection
-from headlab.ui.services.sharing import get_model, long_work, shared
-from headlab.ui.services.state import OWN_TEXT
+from headlab.ui.services.sharing import long_work, model_of, shared
 from headlab.ui.views.patch import PAIR_BOXES, TOKEN_BOXES
 from headlab.ui.views.words import plain
 
@@ -39,9 +38,9 @@ def go_on(selection: Selection, chosen: ChosenText) -> None:
         pressed = st.button("Continue", icon=":material/edit_note:", key="go on")
     if not pressed:
         return
-    model = get_model(selection.model)
+    model = model_of(selection)
     start = policy(selection.start_token)
-    key = ("going on", model.content_hash, start, chosen.text, by, seed)
+    key = ("going on", model.reading_hash, start, chosen.text, by, seed)
     made: Continuation = long_work(
         key,
         lambda job: continue_text(model, chosen.text, by, seed, start, job.progress),
@@ -51,8 +50,7 @@ def go_on(selection: Selection, chosen: ChosenText) -> None:
         st.info(f"Nothing was written: {made.stopped}.")
         return
     st.session_state[WRITTEN] = made
-    st.session_state[OWN_TEXT] = made.whole
-    state.change(text_name=OWN)
+    state.take_as_own(made.whole)
     st.rerun()
 
 
@@ -105,10 +103,10 @@ def ask_about_words(selection: Selection, chosen: ChosenText, reading: Reading) 
 
 def show_why(selection: Selection, chosen: ChosenText, position: int) -> None:
     """What else the model expected there, and which heads decided."""
-    model = get_model(selection.model)
+    model = model_of(selection)
     start = policy(selection.start_token)
     found: WhyWord = shared(
-        ("why", model.content_hash, start, chosen.text, position),
+        ("why", model.reading_hash, start, chosen.text, position),
         lambda: why_word(model, chosen.text, position, start),
     )
     st.markdown(
@@ -144,10 +142,10 @@ def show_other(selection: Selection, chosen: ChosenText, position: int) -> None:
     word = str(st.session_state.get(WORD) or "").strip()
     if not word:
         return
-    model = get_model(selection.model)
+    model = model_of(selection)
     start = policy(selection.start_token)
     found: Rewording = long_work(
-        ("another word", model.content_hash, start, chosen.text, position, word),
+        ("another word", model.reading_hash, start, chosen.text, position, word),
         lambda job: replace_word(
             model, chosen.text, position, word, start_token=start, progress=job.progress
         ),
@@ -174,7 +172,7 @@ def show_other(selection: Selection, chosen: ChosenText, position: int) -> None:
 
 def _patch(selection: Selection, found: Rewording) -> None:
     """Take the two texts, and what is expected after each, to the page that patches them."""
-    model = get_model(selection.model)
+    model = model_of(selection)
     answer, wrong = next_tokens(model, found, policy(selection.start_token))
     st.session_state.update(zip(PAIR_BOXES.values(), (found.text, found.new_text), strict=True))
     st.session_state.update(zip(TOKEN_BOXES.values(), (answer, wrong), strict=True))

@@ -7,7 +7,7 @@ from headlab.ui.components.head_map import head_map
 from headlab.ui.services import state
 from headlab.ui.services.results import ready_profile
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 
 
 def head_choice(selection: Selection, head: Head) -> None:
@@ -18,7 +18,7 @@ def head_choice(selection: Selection, head: Head) -> None:
 
 def _pick(selection: Selection, head: Head) -> None:
     """The map of all heads, and their names."""
-    model = get_model(selection.model)
+    model = model_of(selection)
 
     def take(picked: Head) -> None:
         state.change(**place(picked))
@@ -34,7 +34,7 @@ def _pick(selection: Selection, head: Head) -> None:
 
 def names_of_all(selection: Selection) -> list[str]:
     """Every head of the model by its name."""
-    model = get_model(selection.model)
+    model = model_of(selection)
     return [str(Head(i, h)) for i in range(model.n_layers) for h in range(model.n_heads)]
 
 

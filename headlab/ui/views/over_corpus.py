@@ -12,7 +12,7 @@ from headlab.profiles.profile import Profile
 from headlab.report.dashboards import row_html
 from headlab.ui.services.results import get_corpus, ready_corpus
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 from headlab.ui.views.passport import budget_bar
 
 FEW = 5  # rows shown before more are asked for
@@ -22,7 +22,7 @@ APART = 0.15  # of attention: a share that differs by more is worth a sentence
 
 def over_corpus(selection: Selection, profile: Profile, head: Head) -> None:
     """The head's rows of the corpus; a button measures them where they are not ready."""
-    if not has_weights(get_model(selection.model).network):
+    if not has_weights(model_of(selection).network):
         st.info(
             "headlab cannot read how much the heads of this architecture write: choose another "
             "model for this."

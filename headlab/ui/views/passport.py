@@ -20,7 +20,7 @@ from headlab.ui.services.effects import get_removals, ready_removals
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import ChosenText, get_eigenvalue_copying, get_written
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 from headlab.ui.views.words import plain
 
 STEPS = {"passed": "✓", "failed": "✗", "not measured": "?", "does not apply": "–"}
@@ -195,7 +195,7 @@ def measure_removals(selection: Selection, head: Head, names: list[str]) -> None
         for probe in dict.fromkeys(probes)
         if ready_removals(selection, probe, head.layer) is None
     ]
-    if not waiting or not get_model(selection.model).interventions:
+    if not waiting or not model_of(selection).interventions:
         return
     if st.button(
         "Measure what removing it does",

@@ -16,7 +16,7 @@ from headlab.ui.services.code import removal_code
 from headlab.ui.services.effects import get_removal
 from headlab.ui.services.results import ChosenText, ready_profile
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 from headlab.ui.views.as_code import as_code
 from headlab.ui.views.removal_effect import (
     next_tokens,
@@ -43,7 +43,7 @@ def removal_view(selection: Selection) -> None:
         return
     watch = as_token(word, chosen.text)
     found = {mode: get_removal(selection, chosen, mode, watch) for mode in REPORTED}
-    deep = get_model(selection.model).n_layers > NARROW_MAP
+    deep = model_of(selection).n_layers > NARROW_MAP
     result, picker = st.columns([1, 1] if deep else [2, 1], gap="medium")
     with picker:
         removal_map(selection)
@@ -69,7 +69,7 @@ def removal_view(selection: Selection) -> None:
 
 def removal_map(selection: Selection) -> None:
     """The map of all heads: a head that is chosen is removed, or comes back."""
-    model = get_model(selection.model)
+    model = model_of(selection)
 
     def take(head: Head) -> None:
         state.change(removed=tuple(sorted({head} ^ set(selection.removed))))
@@ -101,7 +101,7 @@ def usual_removal(selection: Selection) -> tuple[Head, ...]:
 
 def choose_removed(selection: Selection) -> str:
     """The heads to remove, by name or by role, and the word to watch, which it gives."""
-    model, profile = get_model(selection.model), ready_profile(selection)
+    model, profile = model_of(selection), ready_profile(selection)
     names = [
         str(Head(layer, head)) for layer in range(model.n_layers) for head in range(model.n_heads)
     ]

@@ -7,11 +7,11 @@ import streamlit as st
 
 from headlab.exercises.guided import guided_texts
 from headlab.measuring.reading import marked_spans
-from headlab.models.tokens import tokenise
+from headlab.models.tokens import chat_turn, has_chat_template, special_texts, tokenise
 from headlab.ui.services import state
 from headlab.ui.services.results import ChosenText
-from headlab.ui.services.selection import ANY_LAYER, OWN, Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.selection import ANY_LAYER, OWN, READS, Selection
+from headlab.ui.services.sharing import model_of
 from headlab.ui.services.state import MARKS, OWN_TEXT
 from headlab.ui.views.going_on import go_on, say_what_is_written
 
@@ -51,10 +51,8 @@ def choose_text(
                 "shows how the remainder is shared. What remained is given beside it.",
                 **state.bound("lens", selection.lens),
             )
-    if not selection.is_own_text:
-        guided = texts[selection.text_name]
-        return ChosenText(guided.text, guided.facts)
-    return own_text(selection)
+        say_how_read(selection)
+    return own_text(selection) if selection.is_own_text else text_chosen(selection)
 
 
 def text_line(selection: Selection, opens: bool = False, lens: bool = True) -> None:
@@ -76,6 +74,7 @@ def text_line(selection: Selection, opens: bool = False, lens: bool = True) -> N
     if not selection.is_own_text or state.own_text():
         with st.popover("Edit", icon=":material/edit:", help="Change the text, or write your own"):
             text_box(selection)
+            say_how_read(selection)
             chosen = text_chosen(selection)
             if chosen is not None:
                 say_what_is_written(chosen.text)
@@ -127,11 +126,36 @@ def text_chosen(selection: Selection) -> ChosenText | None:
     """The text that :func:`text_line` shows; None, with a box on the page, while there is none."""
     if not selection.is_own_text:
         guided = guided_texts()[selection.text_name]
-        return ChosenText(guided.text, guided.facts)
+        return ChosenText(as_read(selection, guided.text), guided.facts)
     if state.own_text():
-        return with_marks(selection, state.own_text())
+        return with_marks(selection)
     text_box(selection)
     return None
+
+
+def as_read(selection: Selection, text: str) -> str:
+    """A text as the model is to read it: itself, or a chat turn."""
+    return chat_turn(model_of(selection), text) if selection.reads == "chat" else text
+
+
+def say_how_read(selection: Selection) -> None:
+    """The switch for special tokens, where the model has learned chats or the text names one."""
+    model = model_of(selection)
+    own, guided = state.own_text(), guided_texts()
+    text = own if selection.is_own_text else guided[selection.text_name].text
+    named = any(name in text for name in special_texts(model))
+    if not (named or has_chat_template(model) or selection.reads != "text"):
+        return
+    st.segmented_control(
+        "Special tokens",
+        [way for way in READS if way != "chat" or has_chat_template(model)],
+        format_func=lambda way: READS[way],
+        required=True,
+        help="A model's own marks, such as the start token. **As text**: their names in your text "
+        "are ordinary characters. **As tokens**: they are these tokens. **As a chat turn**: your "
+        "text is what somebody says to the model, with the marks around it that it was trained on.",
+        **state.bound("reads", selection.reads),
+    )
 
 
 def own_text(selection: Selection) -> ChosenText | None:
@@ -147,7 +171,7 @@ def own_text(selection: Selection) -> ChosenText | None:
         st.info("Write a sentence of your own above, then press Ctrl+Enter.")
         return None
     copy_link(selection)
-    return with_marks(selection, text)
+    return with_marks(selection)
 
 
 def copy_link(selection: Selection) -> None:
@@ -158,7 +182,7 @@ def copy_link(selection: Selection) -> None:
 
 def link_to_text(selection: Selection) -> None:
     """The address that :func:`copy_link` folds away."""
-    link = state.link_with_text(selection, marked_pairs(selection, state.own_text()))
+    link = state.link_with_text(selection, marked_pairs(selection))
     if len(link) > MAX_LINK:
         st.write("This text is too long for a link: send the text itself.")
     else:
@@ -166,28 +190,29 @@ def link_to_text(selection: Selection) -> None:
         st.code(link, language=None, wrap_lines=True)
 
 
-def with_marks(selection: Selection, text: str) -> ChosenText:
+def with_marks(selection: Selection) -> ChosenText:
     """The learner's own text with the facts that they have marked in it."""
-    pairs = marked_pairs(selection, text)
+    pairs, text = marked_pairs(selection), as_read(selection, state.own_text())
     if not pairs:
         return ChosenText(text)
-    model = get_model(selection.model)
+    model = model_of(selection)
     _, token_texts = tokenise(model, text, None)
     shift = 1 if selection.start_token and model.start_token is not None else 0
     shifted = [([k + shift for k in entity], [k + shift for k in fact]) for entity, fact in pairs]
     return ChosenText(text, spans=marked_spans([""] * shift + token_texts, shifted))
 
 
-def marked_pairs(selection: Selection, text: str) -> list[Pair]:
+def marked_pairs(selection: Selection) -> list[Pair]:
     """The learner's pairs of entity and attribute, as token positions without the start token.
 
-    Marks belong to a model and a text; on others there are none.
+    Marks belong to a model and to the learner's own text as it is read; on others there are none.
     """
     try:
-        marks = json.loads(st.session_state.get(MARKS) or "{}")
-        if (marks["model"], marks["text"]) != (selection.model, text):
+        marks = {"reads": "text"} | json.loads(st.session_state.get(MARKS) or "{}")
+        if any(marks[part] != value for part, value in _marked_on(selection).items()):
             return []
-        _, token_texts = tokenise(get_model(selection.model), text, None)
+        text = as_read(selection, state.own_text())
+        _, token_texts = tokenise(model_of(selection), text, None)
         pairs = [(tuple(map(int, a)), tuple(map(int, b))) for a, b in marks["pairs"]]
     except (KeyError, TypeError, ValueError, RecursionError):  # none, or changed by hand
         return []
@@ -197,8 +222,10 @@ def marked_pairs(selection: Selection, text: str) -> list[Pair]:
     return pairs if fits else []
 
 
-def mark(selection: Selection, text: str, pairs: Sequence[Pair]) -> None:
+def mark(selection: Selection, pairs: Sequence[Pair]) -> None:
     """Keep the learner's pairs; meant for callbacks."""
-    st.session_state[MARKS] = json.dumps(
-        {"model": selection.model, "text": text, "pairs": list(pairs)}
-    )
+    st.session_state[MARKS] = json.dumps(_marked_on(selection) | {"pairs": list(pairs)})
+
+
+def _marked_on(selection: Selection) -> dict[str, str]:
+    return {"model": selection.model, "text": state.own_text(), "reads": selection.reads}

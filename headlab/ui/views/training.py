@@ -12,7 +12,7 @@ from headlab.profiles.history import History, read_history
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import get_profile
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import get_model
+from headlab.ui.services.sharing import model_of
 from headlab.ui.services.start_page import guarded
 from headlab.ui.views.sweep import choose_sweep, sweep
 from headlab.ui.views.words import plain
@@ -25,7 +25,7 @@ def training(selection: Selection) -> None:
         with guarded():
             sweep(cells)
         return
-    model = get_model(selection.model)
+    model = model_of(selection)
     history = read_history(model.folder)
     if history is None:
         st.info(

@@ -28,12 +28,13 @@ from headlab.models.folders import (
     unquoted,
 )
 from headlab.models.gguf import converted, gguf_file
-from headlab.models.hf import CAUSAL_MODELS, AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from headlab.models.hf import CAUSAL_MODELS, AutoConfig, AutoModelForCausalLM
 from headlab.models.hub import can_be_fetched, find_model, weight_files
 from headlab.models.loaded import LoadedModel
 from headlab.models.memory import check_memory, free_memory, needed_memory
 from headlab.models.proof import examine
 from headlab.models.quiet import quiet_transformers
+from headlab.models.tokenizer_files import read_tokenizer
 
 MAX_SHOWN_LENGTH = 200  # characters of a name that an error repeats
 _PICKLED = (
@@ -313,16 +314,8 @@ def _dtype(dtype: str, device: torch.device, config: Any) -> torch.dtype:
 
 def _tokenizer(folder: Path, notice: str, network: Any) -> tuple[Any, list[str]]:
     """The tokenizer of ``folder``, and what is to be said about it."""
-    said = [notice] if notice else []
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
-    except Exception as error:
-        raise HeadlabError(
-            f"The tokenizer in {folder} cannot be read: put the model's own tokenizer files "
-            "(tokenizer.json) beside its weights."
-        ) from error
+    tokenizer, doubt = read_tokenizer(folder)
+    said = [words for words in (notice, doubt) if words]
     size = network.get_input_embeddings().num_embeddings
     added = sorted(range(size, len(tokenizer)))
     if 0 < len(added) <= MOST_ADDED and set(added) <= set(tokenizer.all_special_ids):

@@ -1,17 +1,19 @@
 """Any tokenizer: spaces, bytes and word starts, as SentencePiece, BPE and others keep them."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import LlamaConfig, PreTrainedTokenizerFast
 
-from headlab import ablate, profile_model, read_text
+from headlab import HeadlabError, ablate, load_model, profile_model, read_text
 from headlab.measuring.probe_sentences import SENTENCES_A, SENTENCES_B
 from headlab.measuring.probes import GIVEN_NAMES
 from headlab.models.tokens import encode, single_token, token_texts, tokenise
-from tests.models import gpt2_config, random_network, tiny_model
+from tests.models import GROUPED, gpt2_config, random_network, tiny_model
 
 RUSSIAN = ["Кошка сидела на коврике и смотрела в окно.", "Собака бежала по дороге к дому."] * 30
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -142,3 +144,58 @@ def test_byte_level_tokens_are_shown_as_ever():
     alone = [model.tokenizer.decode([token]) for token in tokens]
     shown = token_texts(model, tokens)
     assert all(text == old for text, old in zip(shown, alone, strict=True) if "\ufffd" not in old)
+
+
+def with_sentencepiece_file(folder, **spec):
+    """A Llama whose tokenizer is a SentencePiece file and nothing else."""
+    made = io.BytesIO()
+    rules = {"normalization_rule_name": "identity", "remove_extra_whitespaces": False}
+    SentencePieceTrainer.train(
+        sentence_iterator=iter([*SENTENCES_A, *SENTENCES_B]),
+        model_writer=made,
+        model_type="bpe",
+        vocab_size=600,
+        byte_fallback=True,
+        minloglevel=2,
+        **(rules | spec),
+    )
+    (folder / "tokenizer.model").write_bytes(made.getvalue())
+    config = LlamaConfig(**(GROUPED | {"vocab_size": 600, "bos_token_id": 1}))
+    random_network(config).save_pretrained(folder)
+    return SentencePieceProcessor(model_proto=made.getvalue())
+
+
+@pytest.mark.parametrize("space", [True, False])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_sentencepiece_file_alone_splits_as_sentencepiece_does(tmp_path, space, named):
+    theirs = with_sentencepiece_file(tmp_path, add_dummy_prefix=space)
+    if named:
+        about = '{"tokenizer_class": "LlamaTokenizer", "add_prefix_space": %s}'
+        (tmp_path / "tokenizer_config.json").write_text(about % str(space).lower())
+    model = load_model(tmp_path)
+    assert model.notice == ""
+    for text in ("The cat sat on the mat.", "two  spaces\nand a line", "naïve 🙂 Да"):
+        assert encode(model, text) == theirs.encode(text)
+        tokens, texts = tokenise(model, text)
+        assert tokens[0] == 1 and texts[0] == "<s>"
+        assert "⟨" in "".join(texts) or "".join(texts[1:]) == text
+
+
+def test_a_sentencepiece_file_that_is_read_otherwise_is_said(tmp_path):
+    with_sentencepiece_file(tmp_path, normalization_rule_name="nmt_nfkc_cf")  # small letters
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaTokenizer"}')
+    assert "splits some texts otherwise than its file" in load_model(tmp_path).notice
+
+
+def test_a_sentencepiece_file_without_the_package_is_a_sentence(tmp_path, monkeypatch):
+    with_sentencepiece_file(tmp_path)
+    monkeypatch.setattr("headlab.models.tokenizer_files.find_spec", lambda name: None)
+    monkeypatch.setattr(
+        "headlab.models.tokenizer_files.AutoTokenizer.from_pretrained", _without_the_package
+    )
+    with pytest.raises(HeadlabError, match=r"pip install 'headlab\[sentencepiece\]'"):
+        load_model(tmp_path)
+
+
+def _without_the_package(*given, **options):
+    raise ImportError("sentencepiece")

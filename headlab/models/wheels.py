@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def _pip_download(wheel: Wheel, folder: Path, watch: Callable[[int], None]) -> N
     command = [
         *(sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"),
         *("--no-input", "--disable-pip-version-check", "--progress-bar", "off"),
+        "-vv",  # else it does not say why an index gave nothing
         *("--dest", str(folder / "wheel"), wheel.requirement),
     ]
     scratch = folder / "scratch"
@@ -74,7 +76,7 @@ def _pip_download(wheel: Wheel, folder: Path, watch: Callable[[int], None]) -> N
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,
-            env=os.environ | places,
+            env={"PIP_RESUME_RETRIES": "5"} | os.environ | places,  # heard by pip 25.1 and later
         )
         try:
             while process.poll() is None:
@@ -137,6 +139,21 @@ def _refusal(wheel: Wheel, words: str) -> Exception:
             f"{wheel.requirement} arrived damaged and was thrown away: start the download again, "
             "and if it happens again, ask whoever runs the index or mirror."
         )
+    if broken := re.search(r"\b(5\d\d) (Server Error|error responses)", words):
+        return HeadlabError(
+            f"The package index that pip uses is out of order (it answers {broken[1]}): start the "
+            "download again later, or set PIP_INDEX_URL to another."
+        )
+    if refused := re.search(r"\b(40[13]) Client Error", words):
+        return HeadlabError(
+            f"The package index that pip uses does not let us in (it answers {refused[1]}): ask "
+            "whoever runs it, or set PIP_INDEX_URL to another."
+        )
+    if "is not a trusted or secure host" in words:
+        return HeadlabError(
+            "pip does not trust the package index, because its address begins with http: set "
+            "PIP_INDEX_URL to one with https, or name its machine in PIP_TRUSTED_HOST."
+        )
     if any(sign in words for sign in _NETWORK):
         return HeadlabError(
             "The package index that pip uses cannot be reached: check the network and PIP_INDEX_URL"
@@ -148,8 +165,8 @@ def _refusal(wheel: Wheel, words: str) -> Exception:
             "that has it, such as https://pypi.org/simple."
         )
     _LOG.warning("pip download failed: %s", words[-2000:])
-    last = next((line.strip() for line in reversed(words.splitlines()) if line.strip()), "nothing")
-    last = last.removeprefix("ERROR: ").rstrip(".")[:200]
+    said = [line.removeprefix("ERROR: ") for line in words.splitlines() if "ERROR: " in line]
+    last = said[-1].strip().rstrip(".")[:200] if said else "nothing"
     return HeadlabError(
         f"pip could not fetch {wheel.requirement} (it said: {last}): start the download again, and "
         "if it fails again, check pip's settings with `python -m pip config list`."

@@ -2,13 +2,11 @@
 
     python scripts/ship_profiles.py MODEL
 
-They go to headlab/models/MODEL, and beside them what random weights of its shape show, so that a
-model trained from it need not measure that again. Run it whenever behaviours, probes or the model
-change.
+They go to headlab/models/MODEL. Run it whenever behaviours, probes or the model change, and
+scripts/ship_controls.py before it: what random weights of its shape show belongs to them.
 """
 
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -25,14 +23,11 @@ def ship(name: str) -> None:
     folder.mkdir(exist_ok=True)
     model = load_model(name)
     for start, ending in (("model", ""), (None, "-no-start-token")):
-        for old in (folder / f"profile{ending}.json", folder / f"controls{ending}.npz"):
-            old.unlink(missing_ok=True)
+        (folder / f"profile{ending}.json").unlink(missing_ok=True)
         with tempfile.TemporaryDirectory() as cache:
             os.environ["HEADLAB_CACHE"] = cache
             profile = profile_model(model, start_token=start)
             profile.save(folder / f"profile{ending}.json")
-            (made,) = Path(cache, "controls").glob("*.npz")
-            shutil.copyfile(made, folder / f"controls{ending}.npz")
             looks = corpus_looks(model, passages(), profile, start_token=start, cache=False)
             looks.save(folder / f"corpus{ending}.json.gz")
 

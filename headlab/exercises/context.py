@@ -1,12 +1,15 @@
 """The loaded model as exercises see it: readings, profile, and what removing heads does."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from headlab.errors import HeadlabError
-from headlab.exercises.format import Text
+from headlab.exercises.format import Question, Text
+from headlab.exercises.prepared import PreparedQuestion
 from headlab.heads import Head
 from headlab.interventions import Intervention, ablate, mean_reference
+from headlab.languages import spoken
 from headlab.measuring.reading import Reading, read_text
 from headlab.mechanisms import Circuit, Edge, Faithfulness, strongest_senders
 from headlab.models.loaded import LoadedModel
@@ -37,6 +40,9 @@ class MeasurementContext:
     start_token: int | None
     second: Profile | None = None
     _kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _prepared: dict[tuple[str, Question], PreparedQuestion] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def of(cls, model: LoadedModel, start_token: StartToken = "model") -> Self:
@@ -156,6 +162,15 @@ class MeasurementContext:
             self._kept["corpus"] = ready
         kept: CorpusLooks = self._kept["corpus"]
         return kept
+
+    def prepared(
+        self, question: Question, make: Callable[[], PreparedQuestion]
+    ) -> PreparedQuestion:
+        """What ``make`` prepares of a question, in the language spoken, once."""
+        asked = (spoken(), question)
+        if asked not in self._prepared:
+            self._prepared[asked] = make()
+        return self._prepared[asked]
 
     def beside(self, second: Profile) -> Self:
         """The same with a second model; records tell what was answered about which pair."""

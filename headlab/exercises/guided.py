@@ -5,6 +5,8 @@ A file with a mistake takes no other down: it is left out, and :func:`guided_pro
 mend in it.
 """
 
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +23,10 @@ from headlab.places import app_folder
 
 _PROMPTS = app_folder() / "prompts"
 FOLDER, PAIRS = _PROMPTS / "texts", _PROMPTS / "pairs"
+LOOK_S = 0.5  # seconds for which what was found in a folder holds
+
+# When each folder was looked at last, and what was there.
+_LOOKED: dict[tuple[Path, ...], tuple[float, tuple[tuple[Path, int], ...]]] = {}
 
 
 class _Fact(Schema):
@@ -126,8 +132,18 @@ def _offered(
     folders: Sequence[Path], read: Callable[[Path], Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """What folders hold, in order, and their problems; read again once a file was changed."""
+    return _read_all(_stamped(tuple(folders)), read)
+
+
+def _stamped(folders: tuple[Path, ...]) -> tuple[tuple[Path, int], ...]:
+    """The files in folders and when they were written; a page asks this dozens of times."""
+    looked, files = _LOOKED.get(folders, (-math.inf, ()))
+    if time.monotonic() - looked < LOOK_S:
+        return files
     paths = [path for folder in folders for path in sorted(folder.glob("*.toml"))]
-    return _read_all(tuple((path, written(path)) for path in paths), read)
+    files = tuple((path, written(path)) for path in paths)
+    _LOOKED[folders] = time.monotonic(), files
+    return files
 
 
 @lru_cache(maxsize=8)

@@ -30,6 +30,10 @@ def prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
 
     Never raises for a model or text that cannot answer: the result says what is the matter.
     """
+    return lab.prepared(question, lambda: _prepare(question, lab))
+
+
+def _prepare(question: Question, lab: MeasurementContext) -> PreparedQuestion:
     kind = get_kind(question.kind)
     try:
         prepared = replace(kind.prepare(question, lab), **_places(question, lab))

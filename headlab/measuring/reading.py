@@ -131,6 +131,12 @@ class Reading(InNotebook):
         shares = {key: float(share[layer, head]) for key, share in self.shares.items()}
         return Hint(shares, float(self.entropy[layer, head]))
 
+    @cached_property
+    def hint_texts(self) -> list[list[str]]:
+        """Every hint as under a thumbnail, [layer][head]."""
+        heads = range(self.n_heads)
+        return [[str(self.hint(layer, head)) for head in heads] for layer in range(self.n_layers)]
+
     def pattern(self, layer: int, head: int) -> np.ndarray:
         """The pattern [query, key] of one head; an error if its layer was not kept."""
         if layer not in self.layers:

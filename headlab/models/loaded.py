@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -88,7 +89,11 @@ class LoadedModel:
         The same on every device and in every dtype that holds the weights exactly: they count as
         float32. The tokenizer counts as it behaves.
         """
-        digest = self._shape()
+        digest = hashlib.sha256()
+        config = self.network.config.to_diff_dict()
+        facts = {key: value for key, value in config.items() if key not in _NOT_CONTENT}
+        digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
+        digest.update(behaviour_of(self.tokenizer).encode())
         for name, tensor in sorted(self.network.state_dict().items()):
             whole = tensor.detach().cpu()
             whole = whole.float() if whole.is_floating_point() else whole
@@ -98,20 +103,10 @@ class LoadedModel:
 
     @cached_property
     def shape_hash(self) -> str:
-        """SHA-256 over configuration and tokenizer: what measures of random weights belong to."""
-        return self._shape().hexdigest()
-
-    def _shape(self) -> Any:
-        """A digest that has taken in configuration and tokenizer."""
-        digest = hashlib.sha256()
-        config = {
-            key: value
-            for key, value in self.network.config.to_diff_dict().items()
-            if key not in _NOT_CONTENT
-        }
-        digest.update(json.dumps(config, sort_keys=True, default=str).encode())
-        digest.update(behaviour_of(self.tokenizer).encode())
-        return digest
+        """SHA-256 over what in the configuration decides how such a network computes."""
+        config = self.network.config.to_diff_dict()
+        facts = {k: v for k, v in config.items() if k not in _NOT_CONTENT and not _IDLE.search(k)}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
 
     @cached_property
     def plain_tokenizer(self) -> Tokenizer | None:
@@ -156,6 +151,17 @@ class LoadedModel:
 
         Decoded alone some would lose the space in front that they have inside a text.
         """
+        known = self._texts
+        if new := [token for token in dict.fromkeys(tokens) if token not in known]:
+            known.update(zip(new, self._decoded(new), strict=True))
+        return [known[token] for token in tokens]
+
+    @cached_property
+    def _texts(self) -> dict[int, str]:
+        """The texts of tokens that somebody has asked for."""
+        return {}
+
+    def _decoded(self, tokens: list[int]) -> list[str]:
         before, start = self._anchor
         after = self.tokenizer.batch_decode(
             [[*before, token] for token in tokens], clean_up_tokenization_spaces=False
@@ -215,6 +221,12 @@ class LoadedModel:
 _NOT_CONTENT = (
     *("_name_or_path", "transformers_version", "dtype", "architectures"),
     *("_attn_implementation", "attn_implementation", "quantization_config"),
+)
+
+# And those that say nothing of how it computes once it is trained.
+_IDLE = re.compile(
+    "^summary_|^task_specific_params$|^n_ctx$|^n_special$|^predict_special_tokens$|label|^use_cache$"
+    "|(bos|eos|pad)_token_id$|pdrop$|dropout$"
 )
 
 

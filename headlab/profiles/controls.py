@@ -1,7 +1,8 @@
 """What heads of random weights show on the same probes: a matter of shape, not of weights.
 
-They are measured once for a configuration and tokenizer, and kept in the cache folder; those of
-models that come with headlab lie beside them.
+They are measured once for a configuration and the tokens of the probes, and kept in the cache
+folder; those of the models that headlab knows come with it (``random_weights``), so that a model
+trained further from one of them need not measure them either.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ import numpy as np
 
 from headlab.files import write_file
 from headlab.measuring.budget import FIGURES, Sums
-from headlab.models.catalogue import shipped_profiles
+from headlab.measuring.scoring import Prompt
 from headlab.models.loaded import LoadedModel
 from headlab.places import cache_folder
 
@@ -63,18 +64,26 @@ class Controls:
         return {name: found[name] for name in FIGURES}
 
 
-def controls_key(model: LoadedModel, facts: Sequence[Any]) -> str:
-    """Everything that measures of random weights depend on, hashed; ``facts`` beside the shape."""
-    known = json.dumps([model.shape_hash, *facts], sort_keys=True)
+SHIPPED = Path(__file__).parent / "random_weights"
+
+
+def controls_key(
+    model: LoadedModel, prompts: Mapping[str, Sequence[Prompt]], facts: Sequence[Any]
+) -> str:
+    """Everything that measures of random weights depend on, hashed.
+
+    The shape, the tokens that are read, and ``facts``: not the weights, nor how the tokenizer came
+    to these tokens.
+    """
+    read = {probe: [each.tokens for each in sequences] for probe, sequences in prompts.items()}
+    known = json.dumps([model.shape_hash, read, *facts], sort_keys=True)
     return hashlib.sha256(known.encode()).hexdigest()[:32]
 
 
-def kept_controls(model: LoadedModel, key: str, shape: tuple[int, int, int]) -> Controls | None:
-    """What was kept under this key, by this machine or with the model; None where nothing was."""
-    places = [cache_folder() / "controls" / f"{key}.npz"]
-    for folder in filter(None, (model.folder, shipped_profiles(model.name))):
-        places += sorted(folder.glob("controls*.npz"))
-    for place in places:
+def kept_controls(key: str, shape: tuple[int, int, int]) -> Controls | None:
+    """What was kept under this key, by this machine or by headlab; None where nothing was."""
+    for folder in (cache_folder() / "controls", SHIPPED):
+        place = folder / f"{key}.npz"
         found = _read(place, key, shape) if place.is_file() else None
         if found is not None:
             return found

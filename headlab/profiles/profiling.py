@@ -295,9 +295,9 @@ def _controls(
     cache: bool,
 ) -> Controls:
     """What networks of this shape with random weights show; measured where it is not kept."""
-    key = controls_key(model, [start, n, *measures(order)])
+    key = controls_key(model, prompts, [start, n, *measures(order)])
     shape = (model.n_layers, model.n_heads, len(sums.places.places))
-    ready = kept_controls(model, key, shape) if cache else None
+    ready = kept_controls(key, shape) if cache else None
     if ready is not None:
         work.did(n * sum(_n_tokens(sequences) for sequences in prompts.values()))
         return ready
@@ -418,9 +418,7 @@ def _statistics(
         tested = ~np.isnan(score)
         bounds = np.full((2, *score.shape), np.nan)
         if tested.any():
-            bounds[:, tested] = np.nanpercentile(
-                resampled.score[:, tested], confidence.INTERVAL, axis=0
-            )
+            bounds[:, tested] = confidence.interval(resampled.score[:, tested])
         figures["low"][name], figures["high"][name] = bounds
         values[name] = plain.on_scale(behaviour)[0]
         resampled_values[name] = resampled.on_scale(behaviour)

@@ -7,10 +7,13 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from headlab import profile_model
+from headlab.measuring.probes import probe_prompts
 from headlab.models.loading import load_model
 from headlab.places import cache_folder
 from headlab.profiles import profiling
-from tests.models import gpt2_config, save_model
+from headlab.profiles.controls import controls_key
+from headlab.profiles.kept import kept_profile
+from tests.models import gpt2_config, save_model, tiny_model
 
 
 @pytest.fixture
@@ -68,6 +71,30 @@ def test_they_belong_to_the_start_token_and_the_shape(model, tmp_path, counted):
         counted.clear()
         again()
         assert sum("random weights" in name for name in counted) == 2
+
+
+def test_they_belong_to_how_a_network_computes_and_to_the_tokens_it_reads(model):
+    shape = model.shape_hash
+    said = {"n_ctx": 128, "task_specific_params": {"text-generation": {"max_length": 50}}}
+    published = tiny_model(
+        gpt2_config(**said, attn_pdrop=0.3, summary_type="first", eos_token_id=1)
+    )
+    assert published.shape_hash == shape
+    assert tiny_model(gpt2_config(layer_norm_epsilon=1e-3)).shape_hash != shape
+    prompts = probe_prompts(model, 0)
+    key = controls_key(model, prompts, [])
+    assert controls_key(published, probe_prompts(published, 0), []) == key
+    assert controls_key(model, prompts | {"facts": prompts["facts"][1:]}, []) != key
+
+
+def test_those_of_the_models_that_headlab_knows_come_with_it(monkeypatch, tmp_path, counted):
+    monkeypatch.setenv("HEADLAB_CACHE", str(tmp_path))
+    mini = load_model("mini")
+    monkeypatch.setattr(profiling, "kept", lambda *given: None)
+    found = profile_model(mini, variants=False)
+    assert counted and not any("random weights" in name for name in counted)
+    shipped = kept_profile(mini)
+    assert found.false_positives == shipped.false_positives and found.controls == shipped.controls
 
 
 def test_a_damaged_file_counts_as_none(model, counted):

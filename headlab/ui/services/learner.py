@@ -3,6 +3,7 @@
 The record is kept as JSON in the session and by the browser; in a room it is handed in as well.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import streamlit as st
@@ -11,6 +12,8 @@ from headlab.errors import HeadlabError
 from headlab.exercises import (
     Entry,
     MeasurementContext,
+    PreparedQuestion,
+    Question,
     Record,
     Sheet,
     Text,
@@ -19,6 +22,7 @@ from headlab.exercises import (
 )
 from headlab.heads import Head
 from headlab.interventions import Intervention
+from headlab.languages import spoken
 from headlab.measuring.reading import Reading
 from headlab.mechanisms import Edge, Faithfulness
 from headlab.models.tokens import resolve_start_token
@@ -35,7 +39,7 @@ from headlab.ui.services.results import (
 )
 from headlab.ui.services.second import has_second, second_profile
 from headlab.ui.services.selection import Selection
-from headlab.ui.services.sharing import model_of
+from headlab.ui.services.sharing import model_of, result_cache
 
 RECORD = "record"
 _PARSED = "record as an object"
@@ -90,6 +94,19 @@ class SharedContext(MeasurementContext):
 
     def corpus(self) -> CorpusLooks:
         return ready_corpus(self.selection) or super().corpus()
+
+    def prepared(
+        self, question: Question, make: Callable[[], PreparedQuestion]
+    ) -> PreparedQuestion:
+        """All learners are asked the same; what cannot be told today may be told tomorrow."""
+        second = self.second and self.second.content_hash
+        key = ("prepared", self.content_hash, self.start_token, second, spoken(), question)
+        found = result_cache().find(key)
+        if found is None:
+            found = make()
+            if found.askable.key is not None:
+                result_cache().put(key, found)
+        return found
 
     def kept(
         self, text: Text, other: str, heads: tuple[Head, ...], end: Head, query: int, key: int

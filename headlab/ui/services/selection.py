@@ -1,7 +1,7 @@
 """Everything that a learner has chosen, and how an address says it: no page, only words."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from headlab.behaviours import behaviours
@@ -98,11 +98,11 @@ class Selection:
 
         What a machine opens first changes with what is downloaded, so the model is always named.
         """
-        start = asdict(Selection(model=""))
+        start = Selection(model="")
         return {
             part.name: part.write(value)
             for part in _PARTS
-            if (value := getattr(self, part.attribute)) != start[part.attribute]
+            if (value := getattr(self, part.attribute)) != getattr(start, part.attribute)
         }
 
 

@@ -89,7 +89,8 @@ def grid_data(
         "n_heads": reading.n_heads,
         "hidden": [list(head) for head in hidden],
         "hints": [
-            ["" if Head(i, h) in hidden else str(reading.hint(i, h)) for h in heads] for i in layers
+            ["" if Head(i, h) in hidden else reading.hint_texts[i][h] for h in heads]
+            for i in layers
         ],
         "spread": np.round(np.nan_to_num(reading.entropy), 2).tolist(),
         "pair": pair and list(pair),

@@ -12,7 +12,8 @@ import tempfile
 from pathlib import Path
 
 from headlab import load_model, profile_model
-from headlab.profiles.corpus import corpus_looks, passages
+from headlab.profiles.corpus import passages
+from headlab.profiles.corpus_pass import corpus_looks
 
 MODELS = Path(__file__).resolve().parents[1] / "headlab" / "models"
 

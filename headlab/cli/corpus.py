@@ -15,7 +15,8 @@ from headlab.cli.shared import (
     show,
     start_policy,
 )
-from headlab.profiles.corpus import corpus_looks, passages
+from headlab.profiles.corpus import passages
+from headlab.profiles.corpus_pass import corpus_looks
 from headlab.report.dashboards import write_dashboards
 
 

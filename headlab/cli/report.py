@@ -27,7 +27,8 @@ from headlab.interventions import Intervention, Sweep, ablate, ablation_sweep, m
 from headlab.measuring.reading import read_text
 from headlab.mechanisms import explain_attention
 from headlab.models.loaded import LoadedModel
-from headlab.profiles.corpus import CorpusLooks, corpus_looks, passages
+from headlab.profiles.corpus import CorpusLooks, passages
+from headlab.profiles.corpus_pass import corpus_looks
 from headlab.profiles.profile import Profile
 from headlab.report import (
     REPORTED,

@@ -144,8 +144,11 @@ class Sums:
         if not self._writes:
             self.norm[:] = np.nan
 
-    def of_batch(self, prompts: Sequence[Prompt]) -> Callable[[int, Any, Any], None]:
-        """``read(layer, pattern, value)`` of a tap over these prompts, padded at the end."""
+    def of_batch(self, prompts: Sequence[Prompt]) -> Callable[[int, Any, Any], Any]:
+        """``read(layer, pattern, value)`` of a tap over these prompts, padded at the end.
+
+        It gives what every head writes, [batch, head, query], or None if that cannot be told.
+        """
         numbers = [self._number[id(prompt)] for prompt in prompts]
         n, n_places = max(len(prompt.tokens) for prompt in prompts), len(self.places.places)
         cells = np.zeros((len(prompts), n, n, n_places), dtype=bool)
@@ -160,7 +163,7 @@ class Sums:
         types = (bool, np.float32, np.float32, np.float32)
         tensors: list[Any] = []
 
-        def read(layer: int, pattern: Any, value: Any = None) -> None:
+        def read(layer: int, pattern: Any, value: Any = None) -> Any:
             if not tensors:
                 tensors.extend(
                     kernels.as_tensor(array.astype(kind), like=pattern)
@@ -173,9 +176,11 @@ class Sums:
             self.off[numbers, layer] = off.sum(-1).cpu().numpy()
             self.distance[numbers, layer] = distance.sum(-1).cpu().numpy()
             self.effective[numbers, layer] = kernels.effective_tokens(pattern, rows).cpu().numpy()
-            if self._writes:
-                norms = output_norms(self.network, layer, pattern, value)
-                self.norm[numbers, layer] = (norms * rows[:, None]).sum(-1).cpu().numpy()
+            if not self._writes:
+                return None
+            norms = output_norms(self.network, layer, pattern, value)
+            self.norm[numbers, layer] = (norms * rows[:, None]).sum(-1).cpu().numpy()
+            return norms
 
         return read
 

@@ -159,6 +159,41 @@ def effective_tokens(patterns: torch.Tensor, rows: torch.Tensor) -> torch.Tensor
 
 
 @torch.inference_mode()
+def strongest_and_drawn(
+    patterns: torch.Tensor,
+    norms: torch.Tensor,
+    lengths: np.ndarray,
+    queries: np.ndarray,
+    first_row: int,
+    n_keys: int,
+) -> dict[str, np.ndarray]:
+    """Of every head the row in which it writes most, then those of ``queries``.
+
+    ``patterns`` [batch, head, query, key], ``norms`` [batch, head, query], ``lengths`` [batch],
+    ``queries`` [batch, n], below 0 where there is none -> arrays [batch, head, 1 + n]: "query",
+    "strength" (the norm), "first" (attention on key 0), and with one axis more "keys" and "shares",
+    those of the ``n_keys`` keys after it with the most attention.
+    """
+    n_heads, n = norms.shape[1], norms.shape[-1]
+    ends = torch.as_tensor(lengths, device=norms.device)[:, None]
+    place = torch.arange(n, device=norms.device)
+    inside = (place >= first_row) & (place < ends)  # [batch, query]
+    best = norms.masked_fill(~inside[:, None], -1).argmax(-1, keepdim=True)
+    drawn = torch.as_tensor(queries, device=norms.device).clamp_min(0)
+    asked = torch.cat([best, drawn[:, None].expand(-1, n_heads, -1)], -1)
+    rows = patterns.gather(2, asked[..., None].expand(-1, -1, -1, n)).float()
+    shares, keys = rows[..., 1:].topk(n_keys, -1)
+    found = {
+        "query": asked,
+        "strength": norms.gather(-1, asked),
+        "first": rows[..., 0],
+        "keys": keys + 1,
+        "shares": shares,
+    }
+    return {name: tensor.cpu().numpy() for name, tensor in found.items()}
+
+
+@torch.inference_mode()
 def off_first(patterns: torch.Tensor, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Attention off key 0 of the chosen rows, and that attention times its distance in tokens.
 

@@ -1,14 +1,12 @@
 """A head over many texts: where it writes most, what it looks at there, where attention goes.
 
-The texts are cut into blocks and read twice: once for how much every head writes at every token,
-and once for what it looks at in the few places that are kept.
+What a corpus pass (``corpus_pass.py``) gives, how it is kept, and what may be read by one.
 """
 
 import gzip
 import hashlib
 import json
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,35 +14,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from headlab.behaviours import Prompt, behaviours
 from headlab.errors import HeadlabError
 from headlab.files import decoded, read_bytes, write_file
 from headlab.heads import Head, HeadName
-from headlab.measuring import budget, confidence
+from headlab.measuring import budget
 from headlab.measuring.notebook import InNotebook
-from headlab.models.attention import Tap, run
 from headlab.models.catalogue import shipped_profiles
 from headlab.models.loaded import LoadedModel
-from headlab.models.output_norms import output_norms
-from headlab.models.tokens import StartToken, encode, resolve_start_token, token_texts
-from headlab.models.weights import check_weights
+from headlab.models.tokens import StartToken, resolve_start_token
 from headlab.places import app_folder, cache_folder
-from headlab.profiles.profile import Profile
 
-VERSION = 2
+VERSION = 3
 SCHEMA = "headlab.corpus/1"
-BLOCK = 128  # tokens, start token included
-SHORTEST = 12  # tokens of a block; less says little of where a head looks
-BATCH = 16
-STRONGEST, AT_DECILE = 10, 3  # rows kept of every head
-DECILES = (10, 30, 50, 70, 90)
-KEYS = 8  # of a row, with the most attention off the first token
-AROUND = 24  # tokens of text around a row
-FIRST_ROW = budget.FIRST_ROW
 MAX_BYTES = 20_000_000
-SEED = 0
-
-Progress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -227,7 +209,7 @@ def kept_corpus(
 ) -> CorpusLooks | None:
     """What :func:`corpus_looks` would find ready, or None: nothing is measured."""
     key = corpus_key(model, texts, resolve_start_token(model, start_token))
-    places = [_place(key)]
+    places = [kept_at(key)]
     if (shipped := shipped_profiles(model.name)) is not None:
         places += sorted(shipped.glob("corpus*.json.gz"))
     for place in places:
@@ -241,207 +223,9 @@ def kept_corpus(
     return None
 
 
-def _place(key: str) -> Path:
+def kept_at(key: str) -> Path:
+    """Where a corpus pass is kept on this machine."""
     return cache_folder() / "corpus" / f"{key}.json.gz"
-
-
-def corpus_looks(
-    model: LoadedModel,
-    texts: Sequence[str],
-    profile: Profile,
-    *,
-    start_token: StartToken = "model",
-    progress: Progress | None = None,
-    cache: bool = True,
-) -> CorpusLooks:
-    """Read a corpus with every head.
-
-    Parameters
-    ----------
-    texts : passages, see :func:`passages`; they are cut into blocks of ``BLOCK`` tokens.
-    profile : of the same model, for which of its roles explain where a head looks.
-    progress : called with the share done, 0 to 1, and what is being done.
-
-    Returns
-    -------
-    CorpusLooks. Of every head the ``STRONGEST`` rows by what it writes and ``AT_DECILE`` at each of
-    ``DECILES``, at most one of a block.
-
-    Raises
-    ------
-    HeadlabError : weights that headlab cannot read, or texts too short.
-
-    Source: after HeadVis (Anthropic 2026); its induction leaves out rows below .01 and the start
-    token's, ours does not.
-    """
-    check_weights(model.network)
-    start = resolve_start_token(model, start_token)
-    key = corpus_key(model, texts, start)
-    if cache and (kept := kept_corpus(model, texts, start_token=start)) is not None:
-        return kept
-    blocks, of_passage = _blocks(model, texts, start)
-    sums = budget.Sums(budget.Places(blocks), model.n_layers, model.n_heads, model.network)
-    norms = _strengths(model, blocks, sums, progress)
-    chosen = {
-        Head(layer, head): _choose(norms[layer, head])
-        for layer in range(model.n_layers)
-        for head in range(model.n_heads)
-    }
-    rows = _kept_rows(model, blocks, chosen, norms, progress)
-    shows = {
-        name: profile.value(name) >= behaviours()[name].shown_from for name in profile.behaviours
-    }
-    low, high = _intervals(sums, shows, of_passage)
-    result = CorpusLooks(
-        model_name=model.name,
-        content_hash=model.content_hash,
-        corpus=key,
-        start_token=start,
-        n_passages=len(texts),
-        n_tokens=sum(len(block.tokens) for block in blocks),
-        value=sums.figures(shows),
-        low=low,
-        high=high,
-        even=sums.even_shares(),
-        rows=rows,
-    )
-    if cache:
-        with suppress(HeadlabError):  # it is only a cache
-            result.save(_place(key))
-    return result
-
-
-def _blocks(
-    model: LoadedModel, texts: Sequence[str], start: int | None
-) -> tuple[list[Prompt], np.ndarray]:
-    """The corpus as prompts, and which passage each belongs to."""
-    before = [] if start is None else [start]
-    room = min(BLOCK, model.max_tokens) - len(before)
-    blocks, of_passage = [], []
-    for number, text in enumerate(texts):
-        tokens = encode(model, text)
-        for begin in range(0, len(tokens), room):
-            part = (*before, *tokens[begin : begin + room])
-            if len(part) >= SHORTEST:
-                blocks.append(Prompt(part, tuple(token_texts(model, part))))
-                of_passage.append(number)
-    if not blocks:
-        raise HeadlabError(f"No passage of the corpus is {SHORTEST} tokens long: add longer ones.")
-    return blocks, np.array(of_passage)
-
-
-def _strengths(
-    model: LoadedModel, blocks: Sequence[Prompt], sums: budget.Sums, progress: Progress | None
-) -> np.ndarray:
-    """What every head writes at every token, [layer, head, block, position]; fills the sums too.
-
-    -1 where a row is not to be kept: beyond a block, and before ``FIRST_ROW``.
-    """
-    norms = np.full((model.n_layers, model.n_heads, len(blocks), BLOCK), -1, dtype=np.float16)
-    for begin in range(0, len(blocks), BATCH):
-        batch = blocks[begin : begin + BATCH]
-        look, numbers = sums.of_batch(batch), slice(begin, begin + len(batch))
-
-        def read(layer: int, pattern: Any, value: Any, look=look, numbers=numbers) -> None:
-            found = output_norms(model.network, layer, pattern, value).cpu().numpy()
-            norms[layer, :, numbers, : pattern.shape[-1]] = found.transpose(1, 0, 2)
-            look(layer, pattern, value)
-
-        tap = Tap(read=read, last_layer=model.n_layers - 1)
-        run(model.network, model.as_batch([block.tokens for block in batch]), tap)
-        if progress is not None:
-            progress(0.5 * numbers.stop / len(blocks), "how much every head writes")
-    lengths = np.array([len(block.tokens) for block in blocks])
-    place = np.arange(BLOCK)
-    norms[:, :, (place < FIRST_ROW) | (place >= lengths[:, None])] = -1
-    return norms
-
-
-def _choose(strength: np.ndarray) -> list[tuple[str, int, int]]:
-    """The rows to keep of one head, (kind, block, query), from strengths [block, query]; -1: none.
-
-    At most one row of a block for each kind.
-    """
-    best = strength.argmax(-1)
-    of_block = strength[np.arange(len(strength)), best]
-    order = np.argsort(-of_block.astype(float), kind="stable")[:STRONGEST]
-    chosen = [("strongest", int(b), int(best[b])) for b in order if of_block[b] >= 0]
-    used = {block for _, block, _ in chosen}
-    block, query = np.nonzero(strength >= 0)
-    ranked = np.argsort(strength[block, query].astype(float), kind="stable")
-    rng = np.random.default_rng(SEED)
-    for decile in DECILES:
-        middle, span = len(ranked) * decile // 100, max(len(ranked) // 50, AT_DECILE)
-        near = ranked[max(middle - span, 0) : middle + span]
-        taken = 0
-        for at in rng.permutation(near):
-            if taken < AT_DECILE and int(block[at]) not in used:
-                used.add(int(block[at]))
-                chosen.append((f"{decile} %", int(block[at]), int(query[at])))
-                taken += 1
-    return chosen
-
-
-def _kept_rows(
-    model: LoadedModel,
-    blocks: Sequence[Prompt],
-    chosen: dict[Head, list[tuple[str, int, int]]],
-    norms: np.ndarray,
-    progress: Progress | None,
-) -> dict[Head, list[Row]]:
-    """What each head looks at in its chosen rows: their blocks are read once more."""
-    wanted: dict[int, dict[int, list[tuple[Head, str, int]]]] = {}
-    for head, rows in chosen.items():
-        for kind, block, query in rows:
-            wanted.setdefault(block, {}).setdefault(head.layer, []).append((head, kind, query))
-    numbers, found = sorted(wanted), {head: [] for head in chosen}  # type: ignore[var-annotated]
-    for begin in range(0, len(numbers), BATCH):
-        batch = numbers[begin : begin + BATCH]
-
-        def read(layer: int, pattern: Any, value: Any) -> None:
-            for index, block in enumerate(batch):  # noqa: B023
-                for head, kind, query in wanted[block].get(layer, ()):
-                    row = pattern[index, head.head, query, : query + 1].float().cpu().numpy()
-                    strength = float(norms[layer, head.head, block, query])
-                    found[head].append(_row(blocks[block], kind, block, query, row, strength))
-
-        tap = Tap(read=read, last_layer=model.n_layers - 1)
-        run(model.network, model.as_batch([blocks[block].tokens for block in batch]), tap)
-        if progress is not None:
-            progress(0.5 + 0.5 * (begin + len(batch)) / len(numbers), "what it looks at there")
-    kinds = ["strongest", *(f"{decile} %" for decile in reversed(DECILES))]
-    return {
-        head: sorted(rows, key=lambda row: (kinds.index(row.kind), -row.strength))
-        for head, rows in found.items()
-    }
-
-
-def _row(
-    block: Prompt, kind: str, number: int, query: int, row: np.ndarray, strength: float
-) -> Row:
-    keys = [int(k) for k in np.argsort(-row[1:], kind="stable")[:KEYS] + 1]
-    begin = max(0, query + 1 - AROUND)
-    assert block.token_texts is not None
-    return Row(
-        kind=kind,
-        strength=strength,
-        block=number,
-        query=query,
-        begin=begin,
-        texts=tuple(block.token_texts[begin : begin + AROUND]),
-        keys=tuple(keys),
-        key_texts=tuple(block.token_texts[k] for k in keys),
-        shares=tuple(float(row[k]) for k in keys),
-        first=float(row[0]),
-    )
-
-
-def _intervals(
-    sums: budget.Sums, shows: dict[str, np.ndarray], of_passage: np.ndarray
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """95 % intervals over passages: the blocks of one are drawn together."""
-    draws = confidence.bootstrap_weights(int(of_passage[-1]) + 1, SEED)
-    return sums.intervals(shows, draws[:, of_passage])
 
 
 def _rounded(array: np.ndarray) -> list[list[float | None]]:

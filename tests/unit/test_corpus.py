@@ -10,8 +10,9 @@ from headlab.behaviours import behaviours
 from headlab.measuring import budget
 from headlab.models.attention import Tap, run
 from headlab.models.output_norms import output_norms
-from headlab.profiles import corpus
-from headlab.profiles.corpus import CorpusLooks, corpus_looks, kept_corpus, passages
+from headlab.profiles import corpus_pass
+from headlab.profiles.corpus import CorpusLooks, kept_corpus, passages
+from headlab.profiles.corpus_pass import corpus_looks
 from headlab.report.dashboards import write_dashboards
 from tests.models import gpt2_config, save_model
 
@@ -41,7 +42,7 @@ def looks(model, profile):
 
 
 def test_rows_are_what_reading_their_block_gives(model, looks):
-    blocks, _ = corpus._blocks(model, TEXTS, model.start_token)
+    blocks, _ = corpus_pass._blocks(model, TEXTS, model.start_token)
     for head in ((0, 1), (2, 3)):
         for row in looks.of(head):
             seen = {}
@@ -59,23 +60,64 @@ def test_rows_are_what_reading_their_block_gives(model, looks):
             assert row.texts[row.query - row.begin] == blocks[row.block].token_texts[row.query]
 
 
+def written(model, block):
+    """What every head writes in the rows of a block read alone, [layer, head, query]."""
+    norms = []
+
+    def read(layer, pattern, value):
+        norms.append(output_norms(model.network, layer, pattern, value)[0].numpy())
+
+    run(model.network, model.as_batch([block.tokens]), Tap(read=read))
+    return np.stack(norms)[:, :, corpus_pass.FIRST_ROW :]
+
+
+def test_rows_at_deciles_lie_near_them_among_all_rows(model, looks):
+    blocks, _ = corpus_pass._blocks(model, TEXTS, model.start_token)
+    norms = np.concatenate([written(model, block)[2, 1] for block in blocks])
+    for row in looks.of("L2.H1"):
+        if row.kind != "strongest":
+            rank = 100 * (norms < row.strength - 1e-6).mean()
+            assert abs(rank - int(row.kind.removesuffix(" %"))) < 6
+    assert len({(row.block, row.query) for row in looks.of("L2.H1")}) == len(looks.of("L2.H1"))
+
+
+def test_a_large_corpus_keeps_as_many_rows(model, profile, looks, monkeypatch):
+    monkeypatch.setattr(corpus_pass, "DRAWN", 40)
+    monkeypatch.setattr(corpus_pass, "DRAWN_FROM", 3)
+    few = corpus_looks(model, TEXTS, profile, cache=False)
+    strongest = [row for row in few.of("L1.H0") if row.kind == "strongest"]
+    assert strongest == [row for row in looks.of("L1.H0") if row.kind == "strongest"]
+    others = [row for row in few.of("L1.H0") if row.kind != "strongest"]
+    assert {row.block for row in others} <= set(range(len(TEXTS))) and len(others) <= 15
+    np.testing.assert_allclose(few.value["first"], looks.value["first"], atol=1e-6)
+
+
 def test_the_strongest_rows_are_the_strongest_of_their_blocks(model, looks):
-    blocks, _ = corpus._blocks(model, TEXTS, model.start_token)
-    sums = budget.Sums(budget.Places(blocks), model.n_layers, model.n_heads, model.network)
-    norms = corpus._strengths(model, blocks, sums, None)[1, 2].astype(float)
+    blocks, _ = corpus_pass._blocks(model, TEXTS, model.start_token)
+    best = sorted(
+        (max(written(model, block)[1, 2]) for block in blocks),
+        reverse=True,
+    )
     strongest = [row for row in looks.of("L1.H2") if row.kind == "strongest"]
-    best = np.sort(norms.max(-1))[::-1][: len(strongest)]
-    np.testing.assert_allclose([row.strength for row in strongest], best, rtol=1e-3)
+    np.testing.assert_allclose(
+        [row.strength for row in strongest], best[: len(strongest)], rtol=1e-5
+    )
     assert len({row.block for row in strongest}) == len(strongest) == min(10, len(blocks))
 
 
 def test_the_budget_is_that_of_the_sums(model, profile, looks):
-    blocks, of_passage = corpus._blocks(model, TEXTS, model.start_token)
+    blocks, of_passage = corpus_pass._blocks(model, TEXTS, model.start_token)
     assert len(set(of_passage)) == len(TEXTS) == looks.n_passages
     total = sum(looks.value[share] for share in budget.SHARES)
     np.testing.assert_allclose(total, 1, atol=1e-4)
     sums = budget.Sums(budget.Places(blocks), model.n_layers, model.n_heads, model.network)
-    corpus._strengths(model, blocks, sums, None)
+    for block in blocks:  # one by one
+        look = sums.of_batch([block])
+
+        def read(*seen, look=look):
+            look(*seen)
+
+        run(model.network, model.as_batch([block.tokens]), Tap(read=read))
     shows = {n: profile.value(n) >= behaviours()[n].shown_from for n in profile.behaviours}
     for name, value in sums.figures(shows).items():
         np.testing.assert_allclose(looks.value[name], value, atol=1e-6)

@@ -58,7 +58,8 @@ def test_a_bad_file_is_listed_and_the_others_stay(tmp_path, content, words):
     assert sentence.startswith("mine.toml") and words in sentence
 
 
-def test_a_file_that_is_mended_is_read_again(tmp_path):
+def test_a_file_that_is_mended_is_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("headlab.exercises.guided.LOOK_S", 0)
     path = tmp_path / "mine.toml"
     path.write_text("", encoding="utf-8")
     with pytest.raises(

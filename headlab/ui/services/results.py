@@ -21,7 +21,8 @@ from headlab.models.attention import pausing
 from headlab.models.circuits import Written, eigenvalue_copying, written_from
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, tokenise
-from headlab.profiles.corpus import CorpusLooks, corpus_looks, kept_corpus, passages
+from headlab.profiles.corpus import CorpusLooks, kept_corpus, passages
+from headlab.profiles.corpus_pass import corpus_looks
 from headlab.profiles.kept import kept_profile
 from headlab.profiles.profile import Profile
 from headlab.profiles.profiling import profile_model

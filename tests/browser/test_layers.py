@@ -230,6 +230,17 @@ def test_a_long_text_is_pooled_and_fetches_layers_as_the_learner_gets_there(page
     assert captions(page, "hint") == [str(reading.hint(2, head)) for head in range(12)]
 
 
+def test_a_head_is_put_beside_one_of_another_layer(page, app):
+    open_layers(page, app)
+    page.locator(".heads .head").nth(0).click()
+    page.get_by_role("button", name="Beside …").click()
+    page.get_by_role("slider").press("End")
+    page.get_by_text("L11.H7", exact=True).wait_for()
+    page.locator(".heads .head").nth(7).click()
+    page.wait_for_url(re.compile(r"/Head\?.*beside=L11\.H7"))
+    assert "layer=0" in page.url and "head=0" in page.url
+
+
 def test_two_words_find_heads_and_one_click_opens_one(page, app, reading):
     open_layers(page, app)
     chips = page.locator(".strip .chip")

@@ -579,8 +579,8 @@ class HeadGrid {
   lock(thumb) {
     const layer = this.layerOf(thumb)
     this.stop()
-    if (this.pairing && !(this.view.head === thumb.head && this.view.layer === layer)) {
-      const { layer: ours, head } = this.view
+    if (this.pairing && !(this.pairing.head === thumb.head && this.pairing.layer === layer)) {
+      const { layer: ours, head } = this.pairing
       return this.setTriggerValue("go", { page: "Head", layer: ours, head, beside: [layer, thumb.head] })
     }
     const isLocked = this.view.head === thumb.head && this.view.layer === layer
@@ -596,11 +596,13 @@ class HeadGrid {
     return this.find(".lab").classList.contains("phone")
   }
 
-  // the next head that is clicked stands beside the locked one, on a page of its own
+  // the next head that is clicked, in any layer, stands beside the one locked now, on its own page
   pair(on) {
-    this.pairing = on
+    this.pairing = on ? { layer: this.view.layer, head: this.view.head } : null
     this.find(".beside").setAttribute("aria-pressed", String(on))
-    this.find(".beside").textContent = on ? "click the other head" : "Beside …"
+    this.find(".beside").textContent = on
+      ? `beside L${this.pairing.layer}.H${this.pairing.head}: click another`
+      : "Beside …"
   }
 
   release() {

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 
 from headlab import LoadedModel
 from headlab.behaviours import Behaviour, Prompt, behaviours
-from headlab.profiles.profiling import BATCH_SIZE
+from headlab.profiles.probing import BATCH_SIZE
 
 
 def eager_twin(network: nn.Module) -> nn.Module:

@@ -24,7 +24,7 @@ from headlab import LoadedModel, load_model
 from headlab.behaviours import Prompt
 from headlab.measuring import probes
 from headlab.models.attention import NAME
-from headlab.profiles.profiling import measure
+from headlab.profiles.probing import measure
 
 THEIRS = ("previous_token_head", "duplicate_token_head", "induction_head")
 

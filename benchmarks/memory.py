@@ -22,7 +22,7 @@ from transformers import AutoModelForCausalLM, GPT2Config
 from headlab import LoadedModel, load_model, read_text
 from headlab.behaviours import Prompt, behaviours
 from headlab.models.attention import NAME
-from headlab.profiles.profiling import measure
+from headlab.profiles.probing import measure
 
 N_HEADS, WIDTH = 12, 768
 WAYS = ("bare eager", "measure", "one layer", "all")

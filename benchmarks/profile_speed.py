@@ -25,7 +25,7 @@ from headlab import LoadedModel, load_model, profile_model
 from headlab.measuring import probes
 from headlab.models.proof import examine
 from headlab.profiles import profiling
-from headlab.profiles.profiling import measure
+from headlab.profiles.probing import measure
 
 clock: Callable[[], float] = time.perf_counter
 

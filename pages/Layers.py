@@ -13,7 +13,8 @@ from headlab.behaviours import behaviours, get_behaviour
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.measuring.pictures import looking_most
-from headlab.measuring.reading import ACTIVE, Reading, find_pair
+from headlab.measuring.reading import ACTIVE, Reading
+from headlab.measuring.spans import find_pair
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import characters_of
 from headlab.ui.components.head_grid import GridView, head_grid

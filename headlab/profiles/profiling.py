@@ -4,12 +4,10 @@ Profiles are kept under the model's content hash in the folder named by ``HEADLA
 the platform's cache folder; a model folder may carry its own as ``profile*.json``.
 """
 
-import math
 import platform
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,119 +18,18 @@ from headlab.behaviours import Behaviour, Evidence, Prompt, behaviours
 from headlab.errors import HeadlabError
 from headlab.measuring import budget, confidence, probes
 from headlab.measuring.given import given_prompts
-from headlab.measuring.scoring import Batch, LayerRun, Measured
-from headlab.models.attention import Tap, run
+from headlab.measuring.scoring import Measured
 from headlab.models.loaded import LoadedModel
 from headlab.models.tokens import StartToken, resolve_start_token, token_text
 from headlab.models.weights import has_weights
 from headlab.profiles.controls import Controls, controls_key, kept_controls, save_controls
 from headlab.profiles.kept import SEED, keep, kept, measures, profile_key, thresholds
 from headlab.profiles.looks import Looks
+from headlab.profiles.probing import SENTENCES, Measurements, measure, measure_in_stages, n_tokens
 from headlab.profiles.profile import BY_BEHAVIOUR, Profile
 from headlab.profiles.work import Progress, Work
 
-BATCH_SIZE = 16
-SENTENCES = "sentences"  # the probe that shows where heads look on ordinary text
-STAGES = (0.1, 0.4, 1.0)  # shares of every probe after which labels are known, then known better
-
 Partial = Callable[[float, Profile], None]
-Measurements = dict[str, dict[str, Measured]]  # behaviour -> probe -> measured
-
-
-def _n_tokens(prompts: Iterable[Prompt]) -> int:
-    return sum(len(prompt.tokens) for prompt in prompts)
-
-
-def measure(
-    model: LoadedModel,
-    prompts: Mapping[str, Sequence[Prompt]],
-    chosen: Sequence[Behaviour],
-    did: Callable[[int], None] | None = None,
-    sums: budget.Sums | None = None,
-    gathered: Mapping[str, Sequence[Evidence]] = MappingProxyType({}),
-) -> Measurements:
-    """Every head on the chosen behaviours, one forward pass for each prompt.
-
-    One layer of attention exists at a time; scores of [prompt, layer, head] are what is kept.
-    ``did`` is called with each batch's number of tokens when they are measured. In the same passes
-    ``sums``, of the sentences, are filled, and the evidence ``gathered`` from a probe.
-    """
-    measured: Measurements = {behaviour.name: {} for behaviour in chosen}
-    for probe, sequences in prompts.items():
-        here = [behaviour for behaviour in chosen if probe in behaviour.probes]
-        if here and sequences:
-            own = sums if probe == SENTENCES else None
-            also = gathered.get(probe, ())
-            for name, result in _measure_probe(model, sequences, here, did, own, also).items():
-                measured[name][probe] = result
-    return measured
-
-
-def measure_in_stages(
-    model: LoadedModel,
-    prompts: Mapping[str, Sequence[Prompt]],
-    chosen: Sequence[Behaviour],
-    did: Callable[[int], None] | None = None,
-    sums: budget.Sums | None = None,
-    gathered: Mapping[str, Sequence[Evidence]] = MappingProxyType({}),
-) -> Iterator[tuple[float, Measurements]]:
-    """The same in ``STAGES``: each share of the prompts, and what they and all before them gave."""
-    measured: Measurements = {behaviour.name: {} for behaviour in chosen}
-    before = 0.0
-    for share in STAGES:
-        piece = {
-            probe: sequences[math.ceil(before * len(sequences)) : math.ceil(share * len(sequences))]
-            for probe, sequences in prompts.items()
-        }
-        for name, by_probe in measure(model, piece, chosen, did, sums, gathered).items():
-            for probe, new in by_probe.items():
-                known = measured[name].get(probe)
-                measured[name][probe] = new if known is None else known.and_then(new)
-        before = share
-        yield share, measured
-
-
-def _measure_probe(
-    model: LoadedModel,
-    prompts: Sequence[Prompt],
-    chosen: Sequence[Behaviour],
-    did: Callable[[int], None] | None,
-    sums: budget.Sums | None,
-    gathered: Sequence[Evidence],
-) -> dict[str, Measured]:
-    shape = (len(prompts), model.n_layers, model.n_heads)
-    score = {b.name: np.full(shape, np.nan) for b in chosen}
-    chance = {b.name: np.full(shape, np.nan) for b in chosen}
-    rows = {b.name: np.zeros(len(prompts), dtype=int) for b in chosen}
-    # prompts of one length together, so that little of a batch is padding
-    by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index].tokens))
-    for begin in range(0, len(by_length), BATCH_SIZE):
-        indices = by_length[begin : begin + BATCH_SIZE]
-        batch = Batch([prompts[index] for index in indices], chosen, model=model)
-
-        look = None if sums is None else sums.of_batch(batch.prompts)
-
-        def read(layer, pattern, value, batch=batch, indices=indices, look=look):
-            scores, chances, _ = batch.score_layer(layer, pattern, value)
-            for behaviour in chosen:
-                score[behaviour.name][indices, layer] = scores[behaviour.name]
-                chance[behaviour.name][indices, layer] = chances[behaviour.name]
-            if look is not None:
-                look(layer, pattern, value)
-            for each in gathered:
-                each.read(LayerRun(batch, layer, pattern, value))
-
-        tokens = model.as_batch([prompt.tokens for prompt in batch.prompts])
-        stop = None if gathered else model.n_layers - 1  # evidence may ask what comes out
-        tap = Tap(read, edit_residual=batch.edit_residual, last_layer=stop)
-        hidden = run(model.network, tokens, tap)
-        for each in gathered:
-            each.end(batch, hidden)
-        for behaviour in chosen:
-            rows[behaviour.name][indices] = batch.rows[behaviour.name]
-        if did is not None:
-            did(_n_tokens(batch.prompts))
-    return {b.name: Measured(score[b.name], chance[b.name], rows[b.name]) for b in chosen}
 
 
 @dataclass(frozen=True)
@@ -242,7 +139,7 @@ def profile_model(
             gathered.setdefault(probe, []).append(b.evidence(model, asked[probe]))
     sets = [asked] * (1 + controls) + list(replaced.values())
     all_prompts = [p for by_probe in sets for probe in by_probe.values() for p in probe]
-    work = Work(_n_tokens(all_prompts), progress)
+    work = Work(n_tokens(all_prompts), progress)
     places = budget.Places(asked[SENTENCES])
     sums = budget.Sums(places, model.n_layers, model.n_heads, model.network)
 
@@ -299,7 +196,7 @@ def _controls(
     shape = (model.n_layers, model.n_heads, len(sums.places.places))
     ready = kept_controls(key, shape) if cache else None
     if ready is not None:
-        work.did(n * sum(_n_tokens(sequences) for sequences in prompts.values()))
+        work.did(n * sum(n_tokens(sequences) for sequences in prompts.values()))
         return ready
     found = []
     specific = [name for name, b in order.items() if not b.resting]

@@ -22,7 +22,7 @@ from headlab.models.circuits import (
 )
 from headlab.models.logit_lens import names_written
 from headlab.models.weights import head_weights
-from headlab.profiles import profiling
+from headlab.profiles import probing
 from tests.models import configurations, tiny_model
 from tests.passes import counted
 
@@ -179,7 +179,7 @@ def test_name_scores_equal_the_published_procedure(model):
     with torch.no_grad():
         model = helped(model)
     prompts = probes.names(model, 0)
-    measured = profiling.measure(
+    measured = probing.measure(
         model,
         {"names": prompts},
         [get_behaviour("name_copying"), get_behaviour("name_suppression")],
@@ -226,7 +226,7 @@ def test_names_cost_no_pass_of_their_own():
     model = tiny_model()
     prompts, chosen = probes.names(model, 0)[:3], [get_behaviour("name_copying")]
     with counted(model) as passes:
-        profiling.measure(model, {"names": prompts}, chosen)
+        probing.measure(model, {"names": prompts}, chosen)
     assert len(passes) == 1
 
 

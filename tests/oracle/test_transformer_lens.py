@@ -16,7 +16,7 @@ from headlab.behaviours import behaviours
 from headlab.measuring import probes
 from headlab.models.attention import Tap, run
 from headlab.models.catalogue import CATALOGUE
-from headlab.profiles import profiling
+from headlab.profiles import probing
 from tests.models import gpt2_config, random_network, tiny_model
 
 TEXTS = (
@@ -83,7 +83,7 @@ def repeated(request, mini, bridge):
     """[start] + x + x, our scores of its prompt in the profile's own way, and their patterns."""
     prompt = probes.repeats(mini, mini.start_token)[request.param]
     chosen = [behaviours()[name] for name in ("induction", "duplicate_token", "previous_token")]
-    measured = profiling.measure(mini, {"repeats": [prompt]}, chosen)
+    measured = probing.measure(mini, {"repeats": [prompt]}, chosen)
     scores = {name: found["repeats"].score[0] for name, found in measured.items()}
     return prompt, scores, torch.from_numpy(patterns_and_logits(bridge, prompt.tokens)[0])
 

@@ -8,7 +8,7 @@ from headlab import HeadlabError, load_model, read_text
 from headlab.cli import DONE, FAILED, main
 from headlab.exercises.guided import FOLDER, PAIRS, guided_pairs, guided_problems, guided_texts
 from headlab.measuring.pictures import draw_pictures, looking_most
-from headlab.measuring.reading import find_pair
+from headlab.measuring.spans import find_pair
 from headlab.models.tokens import encode, tokenise
 
 GOOD = 'order = 1\ntitle = "T"\ntext = "one two"\nlook = "here"\n'

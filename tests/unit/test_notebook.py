@@ -31,9 +31,9 @@ from tests.models import gpt2_config, tiny_tokenizer
 LIBRARY = """
 AttentionExplanation Attribution Circuit Composition Detection Detector EdgeAttribution
 Faithfulness Head HeadlabError Intervention LoadedModel Patching PathPatching Profile Reading
-Report Sink Sweep __version__ ablate ablation_sweep attribute attribute_edges chat_turn compare_profiles
-composition continue_text detect embed explain_attention explain_sink load_model make_plan
-make_report mean_reference open_report patch path_patch path_patch_map plot profile_model
+Report Sink Sweep __version__ ablate ablation_sweep attribute attribute_edges chat_turn
+compare_profiles composition continue_text detect embed explain_attention explain_sink
+load_model make_plan make_report mean_reference open_report patch path_patch path_patch_map plot profile_model
 read_cells read_text read_texts replace_word run_sweep score_patterns show
 strongest_listeners strongest_senders why_word
 """

@@ -65,10 +65,8 @@ def measurements(monkeypatch):
         return measure(*arguments)
 
     def counting_once(*arguments):
-        stages = list(in_stages(*arguments))
-        del counted[-len(stages) :]
         counted.append(1)
-        return stages
+        return in_stages(*arguments)
 
     monkeypatch.setattr(profiling, "measure", counting)
     monkeypatch.setattr(profiling, "measure_in_stages", counting_once)

@@ -14,10 +14,9 @@ from headlab.measuring.reading import (
     SHAPES,
     TOO_LITTLE,
     Hint,
-    find_spans,
-    marked_spans,
     strongest_pairs,
 )
+from headlab.measuring.spans import find_spans, marked_spans
 from headlab.models import kernels
 from tests.models import START, configurations, tiny_model
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from headlab.exercises.guided import guided_texts
-from headlab.measuring.reading import marked_spans
+from headlab.measuring.spans import marked_spans
 from headlab.models.tokens import chat_turn, has_chat_template, special_texts, tokenise
 from headlab.ui.services import state
 from headlab.ui.services.results import ChosenText

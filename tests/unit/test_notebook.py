@@ -33,8 +33,8 @@ AttentionExplanation Attribution Circuit Composition Detection Detector EdgeAttr
 Faithfulness Head HeadlabError Intervention LoadedModel Patching PathPatching Profile Reading
 Report Sink Sweep __version__ ablate ablation_sweep attribute attribute_edges chat_turn
 compare_profiles composition continue_text detect embed explain_attention explain_sink
-load_model make_plan make_report mean_reference open_report patch path_patch path_patch_map plot profile_model
-read_cells read_text read_texts replace_word run_sweep score_patterns show
+load_model make_plan make_report mean_reference open_report patch path_patch path_patch_map plot
+profile_model read_cells read_text read_texts replace_word run_sweep score_patterns show
 strongest_listeners strongest_senders why_word
 """
 TEXT = "The cat sat on the mat. The cat sat on the"

@@ -23,7 +23,7 @@ from benchmarks.bare import bare_pass, eager_twin, on_patterns
 from headlab import LoadedModel, load_model
 from headlab.behaviours import Prompt
 from headlab.measuring import probes
-from headlab.models.attention import NAME
+from headlab.models.proof import examine
 from headlab.profiles.probing import measure
 
 THEIRS = ("previous_token_head", "duplicate_token_head", "induction_head")
@@ -62,7 +62,8 @@ def main() -> None:
         clock = time.process_time
 
     mini = load_model("mini")
-    network = AutoModelForCausalLM.from_config(GPT2Config(), attn_implementation=NAME).eval()
+    network = AutoModelForCausalLM.from_config(GPT2Config(), attn_implementation="eager").eval()
+    examine(network)
     model = replace(mini, network=network, name="gpt2, random weights", folder=None)
     eager = eager_twin(network)
     from transformer_lens.head_detector import detect_head

@@ -25,7 +25,7 @@ from transformers import AutoModelForCausalLM, GPT2Config
 
 from headlab import LoadedModel, ablation_sweep, load_model, patch
 from headlab.behaviours import Prompt
-from headlab.models.attention import NAME
+from headlab.models.proof import examine
 from headlab.models.tokens import tokenise
 
 CLEAN = (
@@ -48,7 +48,8 @@ def seconds(work: Callable[[], object]) -> float:
 def random_model(mini: LoadedModel, width: int, positions: int = 1024) -> LoadedModel:
     """GPT-2 small's shape and vocabulary with random weights; 124 M at width 768."""
     config = GPT2Config(n_embd=width, n_layer=12, n_head=12, n_positions=positions)
-    network = AutoModelForCausalLM.from_config(config, attn_implementation=NAME).eval()
+    network = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    examine(network)
     size = sum(parameter.numel() for parameter in network.parameters()) / 1e6
     name = f"random, {size:.0f} M"
     return replace(mini, network=network, name=name, folder=None, max_tokens=positions)

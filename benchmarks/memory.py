@@ -21,7 +21,7 @@ from transformers import AutoModelForCausalLM, GPT2Config
 
 from headlab import LoadedModel, load_model, read_text
 from headlab.behaviours import Prompt, behaviours
-from headlab.models.attention import NAME
+from headlab.models.proof import examine
 from headlab.profiles.probing import measure
 
 N_HEADS, WIDTH = 12, 768
@@ -41,7 +41,7 @@ def forget_peak() -> None:
     Path("/proc/self/clear_refs").write_text("5")
 
 
-def random_model(n_layers: int, n_tokens: int, attention: str) -> LoadedModel:
+def random_model(n_layers: int, n_tokens: int, ours: bool) -> LoadedModel:
     mini = load_model("mini")
     config = GPT2Config(
         n_embd=WIDTH,
@@ -52,7 +52,9 @@ def random_model(n_layers: int, n_tokens: int, attention: str) -> LoadedModel:
         bos_token_id=0,
         eos_token_id=0,
     )
-    network = AutoModelForCausalLM.from_config(config, attn_implementation=attention).eval()
+    network = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    if ours:
+        examine(network)
     return replace(
         mini, network=network, name="random", folder=None, n_layers=n_layers, max_tokens=n_tokens
     )
@@ -60,7 +62,7 @@ def random_model(n_layers: int, n_tokens: int, attention: str) -> LoadedModel:
 
 def peak(way: str, n_layers: int, n_tokens: int) -> None:
     """Print the peak in layers' attention, in this process."""
-    model = random_model(n_layers, n_tokens, "eager" if way == WAYS[0] else NAME)
+    model = random_model(n_layers, n_tokens, ours=way != WAYS[0])
     words = (" The cat sat on the mat." * n_tokens)[: 6 * n_tokens]
     text = model.tokenizer.decode(model.tokenizer(words).input_ids[: n_tokens - 1])
     pattern_behaviours = [b for b in behaviours().values() if not b.needs_model]

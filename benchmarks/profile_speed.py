@@ -25,7 +25,7 @@ from headlab import LoadedModel, load_model, profile_model
 from headlab.measuring import probes
 from headlab.models.proof import examine
 from headlab.profiles import profiling
-from headlab.profiles.probing import measure
+from headlab.profiles.probing import STAGES, measure
 
 clock: Callable[[], float] = time.perf_counter
 
@@ -85,7 +85,7 @@ def whole(name: str, repeat: int) -> None:
             variants=False,
             controls=0,
             cache=False,
-            partial=lambda share, _: first.append(clock() - begin) if share == 0.1 else None,
+            partial=lambda share, _: first.append(clock() - begin) if share == STAGES[0] else None,
         )
 
     profiling.kept = lambda *_: None  # every profile is measured; only the controls are kept

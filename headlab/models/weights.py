@@ -261,12 +261,13 @@ class OwnTokens:
             tokens[row, :length].unique(return_inverse=True) for row, length in enumerate(lengths)
         ]
         distinct = tokens.new_zeros(len(found), max(len(each) for each, _ in found))
-        self._absent = torch.ones_like(distinct, dtype=torch.bool)[:, None, None]
-        self._own = torch.full_like(tokens, -1)[:, None]  # which of them stands at each key
+        self._own = torch.zeros_like(tokens)[:, None]  # which of them stands at each key
+        self._inside = torch.zeros_like(self._own, dtype=torch.bool)
         for row, (each, own) in enumerate(found):
+            distinct[row] = each[0]  # one of them again, where there are fewer
             distinct[row, : len(each)] = each
-            self._absent[row, ..., : len(each)] = False
             self._own[row, :, : len(own)] = own
+            self._inside[row, :, : len(own)] = True
         together, self._places = distinct.unique(return_inverse=True)
         self._columns = unembedding(network, together).float()
         self._columns = self._columns * final_norm_weight(network).float()[:, None]
@@ -284,6 +285,7 @@ class OwnTokens:
         moves = (W_O.flatten(0, 1) @ self._columns).view(*W_O.shape[:2], -1)
         moves = moves[:, :, self._places].permute(2, 0, 1, 3)  # [batch, head, d_head, token]
         logits = value.float() @ moves  # [batch, head, key, token]
-        raised = logits.masked_fill(self._absent, -torch.inf).argmax(-1) == self._own
-        lowered = logits.masked_fill(self._absent, torch.inf).argmin(-1) == self._own
+        own = self._own[..., None].expand(-1, logits.shape[1], -1, -1)
+        mine, (least, most) = logits.gather(-1, own)[..., 0], logits.aminmax(dim=-1)
+        raised, lowered = ((mine == end) & self._inside for end in (most, least))
         return raised.float(), lowered.float()

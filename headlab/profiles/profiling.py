@@ -29,6 +29,8 @@ from headlab.profiles.probing import SENTENCES, Measurements, measure, measure_i
 from headlab.profiles.profile import BY_BEHAVIOUR, Profile
 from headlab.profiles.work import Progress, Work
 
+EARLY_DRAWS = 50  # behind the intervals of what is told before everything is measured
+
 Partial = Callable[[float, Profile], None]
 
 
@@ -104,7 +106,8 @@ def profile_model(
     progress : called with the share done, 0 to 1, and what is being done and how long the rest
         will take.
     partial : called with a share of the probes and the profile that they give, before any variant
-        or control: after a tenth, after more, and after all of them.
+        or control: after 4 %, after more, and after all of them. The intervals of the first are
+        rough.
     cache : take a profile of the same content from the cache folder, and keep this one there; so
         too what random weights of this shape show, which belongs to every model of the shape.
     prompts : what some probes are made of in place of ours, by the probe's name ("sentences",
@@ -150,7 +153,8 @@ def profile_model(
     for share, measured in measure_in_stages(model, asked, chosen, work.did, sums, gathered):
         if share == 1 or partial is not None:
             evidence = _figures(gathered)
-            statistics = _statistics(measured, order, evidence)
+            n_draws = None if share == 1 else EARLY_DRAWS
+            statistics = _statistics(measured, order, evidence, n_draws)
         if partial is not None:
             partial(share, as_profile(statistics))
 
@@ -173,6 +177,7 @@ def profile_model(
         n_variants=len(replaced),
         evidence=evidence,
         controls=found,
+        final=True,
     )
     if cache:
         keep(profile, key)
@@ -246,10 +251,13 @@ def _as_profile(
     n_variants: int = 0,
     evidence: Mapping[str, np.ndarray] | None = None,
     controls: Controls | None = None,
+    final: bool = False,
 ) -> Profile:
-    """What has been measured as a profile; without the last four nothing was checked yet."""
+    """What has been measured as a profile; without the last five nothing was checked yet."""
     label, stability = statistics.label, statistics.stability
     holds_in = np.zeros(label.shape, dtype=int) if holds_in is None else holds_in
+    draws = _draws(len(sums.rows))
+    looks = Looks.of(sums, statistics.shows, draws if final else draws[:EARLY_DRAWS], controls)
     return Profile(
         model_name=model.name,
         content_hash=model.content_hash,
@@ -268,7 +276,7 @@ def _as_profile(
         evidence=dict(evidence or {}),
         untested=dict(untested),
         provenance=_provenance(model, key, order),
-        looks=Looks.of(sums, statistics.shows, _draws(len(sums.rows)), controls),
+        looks=looks,
     )
 
 
@@ -295,12 +303,16 @@ def _figures(gathered: Mapping[str, Sequence[Evidence]]) -> dict[str, np.ndarray
 
 
 def _statistics(
-    measured: Measurements, order: Mapping[str, Behaviour], evidence: Mapping[str, np.ndarray]
+    measured: Measurements,
+    order: Mapping[str, Behaviour],
+    evidence: Mapping[str, np.ndarray],
+    n_draws: int | None = None,
 ) -> _Statistics:
+    """Figures and labels, with ``n_draws`` resamples instead of all where less will do."""
     n_prompts = {
         probe: len(m.rows) for by_probe in measured.values() for probe, m in by_probe.items()
     }
-    draws = {probe: _draws(n) for probe, n in n_prompts.items()}
+    draws = {probe: _draws(n)[:n_draws] for probe, n in n_prompts.items()}
     figures: dict[str, Any] = {
         name: {} for name in (*BY_BEHAVIOUR, "n_prompts", "n_rows", "probe_scores")
     }

@@ -296,12 +296,12 @@ def test_the_time_left_is_told_once_it_can_be(model, monkeypatch):
     assert all("left" in what for _, what in late)
 
 
-def test_first_labels_come_after_a_tenth_of_the_probes_and_are_refined(model, prompts):
+def test_first_labels_come_after_a_few_of_the_probes_and_are_refined(model, prompts):
     found = []
     whole = profile_model(model, cache=False, partial=lambda *news: found.append(news), **QUICK)
     shares, profiles = zip(*found, strict=True)
-    assert shares == (0.1, 0.4, 1.0)
-    n_first = {probe: -(-len(sequences) // 10) for probe, sequences in prompts.items()}
+    assert shares == (0.04, 0.4, 1.0)
+    n_first = {probe: -(-len(sequences) // 25) for probe, sequences in prompts.items()}
     for name, by_probe in profiles[0].prompt_scores.items():
         for probe, scores in by_probe.items():
             assert len(scores) == n_first[probe]
@@ -309,12 +309,14 @@ def test_first_labels_come_after_a_tenth_of_the_probes_and_are_refined(model, pr
                 scores, whole.prompt_scores[name][probe][: len(scores)], atol=1e-5
             )
     assert not np.array_equal(profiles[0].score["induction"], profiles[1].score["induction"])
+    for figure, value in whole.looks.value.items():
+        np.testing.assert_array_equal(profiles[-1].looks.value[figure], value)
     for earlier in profiles:
         assert earlier.label.shape == (3, 4) and earlier.n_variants == earlier.controls == 0
         assert Profile.from_dict(earlier.to_dict()).label.tolist() == earlier.label.tolist()
     assert np.isnan(profiles[0].stability).any()  # a handful of prompts says little
     last, done = profiles[-1].to_dict(), whole.to_dict()
-    for checked in ("evidence", "false_positives"):
+    for checked in ("evidence", "false_positives", "looks"):
         last.pop(checked), done.pop(checked)
     assert last == done
 

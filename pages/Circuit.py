@@ -4,11 +4,14 @@ from headlab.ui.services.opening import wait_for_imports
 
 wait_for_imports()
 
+from dataclasses import replace
+
 import streamlit as st
 
 from headlab.heads import Head
 from headlab.ui.services.navigation import page_link
-from headlab.ui.services.results import get_layer, get_reading
+from headlab.ui.services.results import get_layer, get_reading, ready_profile
+from headlab.ui.services.selection import Selection
 from headlab.ui.services.start_page import guarded, page_header, start_page
 from headlab.ui.views.circuit import collected, only_heard, who_tells
 from headlab.ui.views.head_choice import head_choice
@@ -27,7 +30,18 @@ its effect is larger than that of equally large random messages.
 **Is that all?** Collect heads, keep only them, replace all others: how much is left?
 """
 
+
+def leading(selection: Selection) -> Selection:
+    """A head to begin with: the best at induction, which earlier ones must tell where to look."""
+    profile = ready_profile(selection)
+    best = [] if profile is None else profile.top_heads.get("induction", [])
+    heads = [head for head in (Head.parse(top["head"]) for top in best) if head.layer > 0]
+    return replace(selection, layer=heads[0].layer, head=heads[0].head) if heads else selection
+
+
 with start_page("Circuit", "layer", "head") as selection:
+    if selection.head is None:
+        selection = leading(selection)
     head = Head(selection.layer, selection.head or 0)
     page_header(selection, f"What {head} is told", HOW)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

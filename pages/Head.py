@@ -62,7 +62,7 @@ def controls(selection: Selection, head: Head) -> None:
     with st.container(
         key="controls", horizontal=True, vertical_alignment="center", gap="small", wrap=False
     ):
-        text_line(selection)
+        text_line(selection, width=190 if selection.beside is None else 120)
         head_choice(selection, head)
         beside(selection, head)
         with st.popover("Draw", icon=":material/palette:", help="Outline cells, change colours"):

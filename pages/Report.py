@@ -76,7 +76,7 @@ def write(selection: Selection, chosen: ChosenText, record: Record, profile: Pro
         "Passports of these heads",
         names,
         select_all=False,
-        placeholder="the first of each behaviour",
+        placeholder="the best ones",
         **drafted("heads", names),
     )
     right.multiselect(

@@ -130,12 +130,13 @@ class Profile(InNotebook):
         others = [get_behaviour(name) for name in self.roles(layer, head) if name != label]
         also = self.tags(layer, head)
         also += [f"shows {b.title.lower()}" for b in others if not b.does and not b.tag]
-        if label == UNCLASSIFIED:
-            main = "nothing that we have a name for"
-        else:
+        if label != UNCLASSIFIED:
             main = get_behaviour(label).does or f"mainly {self.title(layer, head).lower()}"
-        if also:
-            main += f", also {' and '.join(also)}"
+            main += f", also {' and '.join(also)}" if also else ""
+        elif also:
+            main = f"no name fits what it does most, but it {' and '.join(also)}"
+        else:
+            main = "nothing that we have a name for"
         words = "; ".join([main, *(b.does for b in others if b.does)])
         return f"{words[0].upper()}{words[1:]}."
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab import Circuit, composition, load_model
+from headlab import Circuit, composition, load_model, profile_model
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.interventions import with_word
@@ -167,3 +167,11 @@ def test_a_link_opens_the_circuit_and_another_text_says_so(edges):
 def test_an_address_with_a_circuit_that_is_none_says_so(circuit, words):
     test = opened("pages/Circuit.py", text="cat-on-the-mat", layer="3", head="7", circuit=circuit)
     assert not test.exception and words in sentences(test)
+
+
+def test_it_opens_on_a_head_that_others_tell_where_to_look():
+    test = opened("pages/Circuit.py", text="cat-on-the-mat")
+    assert not test.exception and not test.error
+    profile = profile_model(load_model("mini"))
+    best = next(top["head"] for top in profile.top_heads["induction"] if top["head"][1] != "0")
+    assert test.title[0].value == f"What {best} is told" and "Predict first" in said(test)

@@ -652,9 +652,14 @@ def with_head(profile, label, **values):
         ),
         ("first_token", {"first_token": 0.9}, "Rests on the first token."),
         (UNCLASSIFIED, {"diffuse": 0.85}, "Nothing that we have a name for; spreads its attention"),
+        (
+            UNCLASSIFIED,
+            {"induction": 0.9},
+            "No name fits what it does most, but it shows induction.",
+        ),
         (UNCLASSIFIED, {}, "Nothing that we have a name for."),
     ],
-    ids=["tag and rest", "second role", "resting", "unclassified", "nothing"],
+    ids=["tag and rest", "second role", "resting", "unclassified", "but a role", "nothing"],
 )
 def test_what_a_head_does_in_one_sentence(profile, label, values, sentence):
     assert with_head(profile, label, **values).sentence(0, 0).startswith(sentence)

@@ -32,7 +32,7 @@ PAGES = {
     "Report": Page("pages/Report.py", "Report", ":material/description:", "Learn"),
     "Glossary": Page("pages/Glossary.py", "Glossary", ":material/menu_book:", "Learn"),
     "Class": Page("pages/Class.py", "Class", ":material/groups:", "Teach"),
-    "Models": Page("pages/Models.py", "Models", ":material/download:", "Set up"),
+    "Models": Page("pages/Models.py", "Models", ":material/deployed_code:", "Set up"),
 }
 
 

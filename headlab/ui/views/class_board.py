@@ -15,6 +15,8 @@ from headlab.languages import gettext as _
 from headlab.languages import ngettext
 from headlab.ui.views.words import plain
 
+ROW_OF_TWO_LINES = 56  # pixels: a question is longer than a line
+
 
 def show_files(board: Board) -> None:
     """How many records there are, and what was left out and why."""
@@ -74,7 +76,12 @@ def show_misses(board: Board) -> None:
         }
         for miss in misses
     ]
-    st.dataframe(table, hide_index=True, alt=_("Wrong answers given with high sureness"))
+    st.dataframe(
+        table,
+        hide_index=True,
+        row_height=ROW_OF_TWO_LINES,
+        alt=_("Wrong answers given with high sureness"),
+    )
 
 
 def show_votes(votes: Votes) -> None:

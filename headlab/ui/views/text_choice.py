@@ -55,11 +55,13 @@ def choose_text(
     return own_text(selection) if selection.is_own_text else text_chosen(selection)
 
 
-def text_line(selection: Selection, opens: bool = False, lens: bool = True) -> None:
+def text_line(
+    selection: Selection, opens: bool = False, lens: bool = True, width: int = 190
+) -> None:
     """Which text, its words in a popover, start token and sink lens, in one line of the page.
 
     ``opens``: another text is a new beginning, and no layer or head is chosen in it; ``lens``:
-    whether the page has a use for the lens.
+    whether the page has a use for the lens; ``width``: pixels of the list of texts.
     """
     texts = guided_texts()
     anew = {"layer": ANY_LAYER, "head": None} if opens else {}
@@ -68,7 +70,7 @@ def text_line(selection: Selection, opens: bool = False, lens: bool = True) -> N
         [*texts, OWN],
         format_func=lambda name: "Your own text" if name == OWN else texts[name].title,
         label_visibility="collapsed",
-        width=190,
+        width=width,
         **state.bound("text_name", selection.text_name, lambda name: {"text_name": name, **anew}),
     )
     if not selection.is_own_text or state.own_text():

@@ -38,9 +38,8 @@ class Paint {
   }
 
   build() {
-    const { tokens } = this.data
-    const words = tokens.map(token => token.replaceAll(" ", "·").replaceAll("\n", "↵"))
-    this.grid.style.gridTemplateColumns = `auto repeat(${tokens.length}, auto)`
+    const words = this.data.tokens
+    this.grid.style.gridTemplateColumns = `auto repeat(${words.length}, auto)`
     const line = parts => {
       const row = document.createElement("div")
       row.className = "line"
@@ -64,7 +63,7 @@ class Paint {
       line([name(word, "name", "rowheader"), ...this.buttons[query], ...words.slice(query + 1).map(() => name("", "name", "gridcell"))])
     )
     this.grid.replaceChildren(line(top), ...rows)
-    this.rove(tokens.length - 1, 0)
+    this.rove(words.length - 1, 0)
   }
 
   cell(query, key) {

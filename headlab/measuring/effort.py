@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from headlab.models.kernels import products_per_second
 from headlab.models.loaded import LoadedModel
 
-CELL = 400  # products in whose time a cell of a pattern is made, scored and drawn; measured
+CELL = 1_300  # products in whose time a cell of a pattern is made, scored and drawn; measured
 WORKING_LAYERS = 2  # of attention that exist at once beside what is kept (benchmarks/memory.py)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import streamlit as st
 
 from headlab.heads import Head
+from headlab.ui.services import state
 from headlab.ui.services.navigation import page_link
 from headlab.ui.services.results import get_layer, get_reading, ready_profile
 from headlab.ui.services.selection import Selection
@@ -32,16 +33,33 @@ its effect is larger than that of equally large random messages.
 
 
 def leading(selection: Selection) -> Selection:
-    """A head to begin with: the best at induction, which earlier ones must tell where to look."""
+    """A head to begin with: one known for induction, which earlier ones must tell where to look.
+
+    Of these the one that does it most at the last token of the text.
+    """
     profile = ready_profile(selection)
-    best = [] if profile is None else profile.top_heads.get("induction", [])
-    heads = [head for head in (Head.parse(top["head"]) for top in best) if head.layer > 0]
-    return replace(selection, layer=heads[0].layer, head=heads[0].head) if heads else selection
+    known = [] if profile is None else profile.top_heads.get("induction", [])
+    heads = [head for head in (Head.parse(top["head"]) for top in known) if head.layer > 0]
+    unwritten = selection.is_own_text and not state.own_text()
+    chosen = None if unwritten or not heads else text_chosen(selection)
+    if chosen is None:
+        return selection
+
+    targets = get_reading(selection, chosen).targets("induction")
+    assert targets is not None
+
+    def looks(head: Head) -> float:
+        row = get_layer(selection, chosen, head.layer).patterns[head.head, -1]
+        return float(row[targets[-1]].sum())
+
+    best = max(heads, key=looks)
+    return replace(selection, layer=best.layer, head=best.head)
 
 
 with start_page("Circuit", "layer", "head") as selection:
     if selection.head is None:
-        selection = leading(selection)
+        with guarded():
+            selection = leading(selection)
     head = Head(selection.layer, selection.head or 0)
     page_header(selection, f"What {head} is told", HOW)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab import Circuit, composition, load_model, profile_model
+from headlab import Circuit, composition, load_model, profile_model, read_text
 from headlab.exercises.guided import guided_texts
 from headlab.heads import Head
 from headlab.interventions import with_word
@@ -172,6 +172,12 @@ def test_an_address_with_a_circuit_that_is_none_says_so(circuit, words):
 def test_it_opens_on_a_head_that_others_tell_where_to_look():
     test = opened("pages/Circuit.py", text="cat-on-the-mat")
     assert not test.exception and not test.error
-    profile = profile_model(load_model("mini"))
-    best = next(top["head"] for top in profile.top_heads["induction"] if top["head"][1] != "0")
+    model = load_model("mini")
+    reading = read_text(model, TEXT)
+    asked = reading.targets("induction")[-1]
+    assert asked.any()
+    known = [Head.parse(top["head"]) for top in profile_model(model).top_heads["induction"]]
+    best = max(
+        (head for head in known if head.layer), key=lambda h: reading.pattern(*h)[-1, asked].sum()
+    )
     assert test.title[0].value == f"What {best} is told" and "Predict first" in said(test)

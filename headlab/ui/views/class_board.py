@@ -15,7 +15,7 @@ from headlab.languages import gettext as _
 from headlab.languages import ngettext
 from headlab.ui.views.words import plain
 
-ROW_OF_TWO_LINES = 56  # pixels: a question is longer than a line
+QUESTION = 720  # pixels of a column
 
 
 def show_files(board: Board) -> None:
@@ -79,7 +79,7 @@ def show_misses(board: Board) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        row_height=ROW_OF_TWO_LINES,
+        column_config={_("question"): st.column_config.Column(width=QUESTION)},
         alt=_("Wrong answers given with high sureness"),
     )
 

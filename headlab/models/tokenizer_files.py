@@ -12,6 +12,7 @@ from tokenizers import Tokenizer, decoders, normalizers
 
 from headlab.errors import HeadlabError
 from headlab.models.hf import AutoTokenizer
+from headlab.models.quiet import quiet_transformers
 
 NAMES = ("tokenizer.model", "spm.model")
 SAMPLE = "The cat's naïve idea: 2 + 2 = 4, isn't it?\nДа, 猫 🙂"
@@ -26,9 +27,10 @@ def read_tokenizer(folder: Path) -> tuple[Any, str]:
     """
     file = _sentencepiece_file(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
-        )
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
     except Exception as error:
         if file is not None and find_spec(PACKAGE) is None:
             raise HeadlabError(
@@ -40,9 +42,9 @@ def read_tokenizer(folder: Path) -> tuple[Any, str]:
             f"The tokenizer in {folder} cannot be read: put the model's own tokenizer files "
             "(tokenizer.json) beside its weights."
         ) from error
-    return tokenizer, "" if file is None or find_spec(PACKAGE) is None else _as_file(
-        tokenizer, file
-    )
+    if file is None or not find_spec(PACKAGE):
+        return tokenizer, ""
+    return tokenizer, _as_file(tokenizer, file)
 
 
 def _sentencepiece_file(folder: Path) -> Path | None:

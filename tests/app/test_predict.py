@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from headlab import Profile, load_model
+from headlab import Profile, languages, load_model
 from headlab.exercises import Entry, MeasurementContext, Record, parse_record, prepare, sheets
 from headlab.exercises.effects import SIZES
 from headlab.exercises.sheets import FOLDER
 from headlab.measuring.pictures import draw_pictures
 from headlab.ui.components.head_grid import GridView, grid_data
+from headlab.ui.services.learner import get_lab
+from headlab.ui.services.selection import Selection
 from tests.app.test_pages import ROOT, opened, sentences
 from tests.profiles import weakened
 
@@ -332,3 +334,15 @@ def test_what_is_looked_at_in_the_passage_asked_about_is_sent_after_the_answer(l
     answer(test, options[0].value, 3)
     after = next(each.proto.body for each in test.get("html") if 'class="seen"' in each.proto.body)
     assert all("--s:" in row for row in after.split("</p>")[:3])
+
+
+def test_what_is_prepared_once_for_all_names_their_model_and_speaks_their_language():
+    question = replace(sheets().sheets["cat-twice"].steps[0].question, ask="What does {model} do?")
+    lab = get_lab(Selection(model="mini"))
+    twin = replace(lab, model=replace(lab.model, name="twin"))
+    assert twin.content_hash == lab.content_hash
+    asked = [prepare(question, each) for each in (lab, twin, lab)]
+    assert [each.ask for each in asked] == [f"What does {n} do?" for n in ("mini", "twin", "mini")]
+    assert asked[2] is asked[0]  # made once
+    with languages.speaking("de"):
+        assert prepare(question, lab).options[0].text != asked[0].options[0].text

@@ -99,8 +99,10 @@ class SharedContext(MeasurementContext):
         self, question: Question, make: Callable[[], PreparedQuestion]
     ) -> PreparedQuestion:
         """All learners are asked the same; what cannot be told today may be told tomorrow."""
-        second = self.second and self.second.content_hash
-        key = ("prepared", self.content_hash, self.start_token, second, spoken(), question)
+        sides = [(self.model_name, self.content_hash)]  # what is asked names the model
+        if self.second is not None:
+            sides.append((self.second.model_name, self.second.content_hash))
+        key = ("prepared", *sides, self.start_token, spoken(), question)
         found = result_cache().find(key)
         if found is None:
             found = make()

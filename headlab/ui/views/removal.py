@@ -188,5 +188,5 @@ def is_predicted(selection: Selection, chosen: ChosenText, result: Intervention)
 
 def case_of(selection: Selection, chosen: ChosenText, result: Intervention) -> str:
     """What tells one prediction from another."""
-    start = selection.start_token
-    return f"{result.model_name} {start} {chosen.text} {result.heads} {result.watched_texts[0]}"
+    how = f"{selection.start_token} {selection.reads}"
+    return f"{result.model_name} {how} {chosen.text} {result.heads} {result.watched_texts[0]}"
